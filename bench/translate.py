@@ -1,0 +1,63 @@
+"""Measures translation: decoding, validating and lowering wasm to LLVM IR text, without LLVM.
+
+    python bench/translate.py [FILE.wasm ...] [--rounds N]
+
+Without files it takes the kernels. Times are process CPU time; each is the best of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from build import build, wasm_path
+from kernels import KERNELS
+from tables import markdown
+
+
+def translate_module(path: Path) -> int:
+    """Translates every function body of a module; returns how many instructions they have."""
+    raise SystemExit(f"cannot translate {path.name}: wasmine's translator is not available")
+
+
+def best_of(path: Path, rounds: int) -> tuple[float, int]:
+    """The seconds of the fastest translation, and the number of instructions translated."""
+    fastest, instructions = float("inf"), 0
+    for _ in range(rounds):
+        start = time.process_time()
+        instructions = translate_module(path)
+        fastest = min(fastest, time.process_time() - start)
+    return fastest, instructions
+
+
+def row(name: str, size: int, instructions: int, seconds: float) -> list[str]:
+    """One row of the table."""
+    rate = f"{instructions / seconds:,.0f}"
+    return [name, f"{size}", f"{instructions}", f"{1000 * seconds:.1f}", rate]
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.wasm")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    options = parser.parse_args()
+    files = options.files
+    if not files:
+        build(KERNELS)
+        files = [wasm_path(kernel) for kernel in KERNELS]
+    rows = [["module", "bytes", "instructions", "ms", "instructions/s"]]
+    size, instructions, seconds = 0, 0, 0.0
+    for path in files:
+        elapsed, count = best_of(path, options.rounds)
+        rows.append(row(path.stem, path.stat().st_size, count, elapsed))
+        size += path.stat().st_size
+        instructions += count
+        seconds += elapsed
+    rows.append(row("**all**", size, instructions, seconds))
+    print(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

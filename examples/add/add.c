@@ -1,0 +1,3 @@
+/* The smallest module there is: one function that takes and returns numbers. */
+
+int add(int a, int b) { return a + b; }

@@ -1,0 +1,5 @@
+"""`python -m wasmine`."""
+
+from wasmine.cli import run
+
+run()

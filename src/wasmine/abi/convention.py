@@ -1,0 +1,84 @@
+"""How a WebAssembly signature becomes a native one.
+
+The native function of a type `(p1 .. pn) -> (r1 .. rm)` is a C function of the platform:
+
+    result body(environment, p1, .. pn)
+
+- `environment` is the callee's, a pointer: its VMContext, or what a host function was given
+  instead (VMFunctionEnvironment). For an imported function it lies in the VMFunctionImport, for
+  a reference in the VMCallerCheckedAnyfunc.
+- i32, i64, f32 and f64 are passed as such, v128 as a vector of 128 bits, every reference as a
+  pointer (`value_kind`). Signedness does not exist at this level.
+- No result is void, one result is returned as itself, several as a structure of all of them in
+  order, `{r1, .. rm}`; whether that travels in registers or in memory is the platform's rule,
+  which is why both sides of a call have to be compiled with the same LLVM type.
+
+Thunks box and unbox by type, so one thunk serves all functions of a type: `mangle` names it.
+
+Generic calls pass values in an array of slots of `SLOT_SIZE` bytes, one for each value whatever
+its type (reference section 7): parameter i is read from slot i, result i is written to slot i,
+in the low bytes of the slot; `slot_count` is the length of that array.
+"""
+
+from __future__ import annotations
+
+from wasmine.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    V128,
+    FunctionType,
+    RefType,
+    ValType,
+)
+
+SLOT_SIZE = 16
+"""Bytes of a value in a slot array: the largest value type fills it."""
+
+_LETTERS: dict[ValType, str] = {
+    I32: "i",
+    I64: "l",
+    F32: "f",
+    F64: "d",
+    V128: "v",
+    FUNCREF: "p",
+    EXTERNREF: "e",
+}
+_SIZES: dict[ValType, int] = {I32: 4, I64: 8, F32: 4, F64: 8, V128: 16}
+
+
+def value_kind(value: ValType) -> str:
+    """The kind of a value in a native signature: i32, i64, f32, f64, v128 or ptr."""
+    return "ptr" if isinstance(value, RefType) else value.name
+
+
+def value_size(value: ValType) -> int:
+    """Bytes that a value takes at the start of its slot or of a global's storage."""
+    return 8 if isinstance(value, RefType) else _SIZES[value]
+
+
+def slot_count(signature: FunctionType) -> int:
+    """How many slots a generic call of this type needs for parameters and results."""
+    return max(len(signature.params), len(signature.results))
+
+
+def mangle(signature: FunctionType) -> str:
+    """A name for a function type, unique to it: letters, digits and underscores only.
+
+    One letter for each value (i l f d v, p for funcref, e for externref), parameters before an
+    underscore and results after it: `(i32, f64) -> (i64)` is `id_l`. Any other reference type is
+    written as its text behind the length of that: `(ref func)` is `8ref_func`.
+    """
+    return f"{_letters(signature.params)}_{_letters(signature.results)}"
+
+
+def _letters(values: tuple[ValType, ...]) -> str:
+    return "".join(_LETTERS.get(value) or _length_and_text(value) for value in values)
+
+
+def _length_and_text(value: ValType) -> str:
+    text = str(value).strip("()").replace(" ", "_")
+    return f"{len(text)}{text}"

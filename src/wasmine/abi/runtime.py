@@ -1,0 +1,93 @@
+"""What the native runtime keeps for itself: one state block for the process, a header for instances.
+
+The runtime (signal handler, builtins, entry and exit of WebAssembly code) is generated like any
+other code and holds no writable data of its own; everything it remembers is in these records.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from wasmine.abi.vmcontext import U64, Pointer, VMExternRefBox, offset_of, record, size_of
+
+
+@record
+class CodeRange(ctypes.Structure):
+    """Where the code of one mapped image lies: the signal handler asks whether a fault is ours."""
+
+    start: Pointer
+    end: Pointer
+
+
+@record
+class RuntimeState(ctypes.Structure):
+    """The state of the runtime in this process.
+
+    `ranges` points to an array of CodeRange that never moves; `range_count` is raised after an
+    entry is written, and entries are emptied in place, so that the handler may read them at any
+    time. The `previous_*` fields are the handlers that were installed before ours; `chaining` is
+    set while one of them runs.
+    """
+
+    thread_key: U64
+    range_count: U64
+    ranges: Pointer
+    previous_segv: Pointer
+    previous_segv_flags: U64
+    previous_bus: Pointer
+    previous_bus_flags: U64
+    chaining: U64
+
+
+@record
+class VMInstance(ctypes.Structure):
+    """Lies directly before a VMContext, so that builtins find what they need from it alone.
+
+    The offsets in a VMContext depend on its module; these do not. The arrays are indexed by the
+    whole index space, imports first: `memories` of VMLinearMemory*, `tables` of VMLinearTable*,
+    `data_segments` and `element_segments` of VMSegment, `anyfuncs` of VMCallerCheckedAnyfunc.
+    `instance` is the PyObject* of the owner, borrowed (row C06); `store` a VMStoreContext*.
+    """
+
+    instance: Pointer
+    store: Pointer
+    memories: Pointer
+    imported_memories: U64
+    tables: Pointer
+    imported_tables: U64
+    data_segments: Pointer
+    element_segments: Pointer
+    anyfuncs: Pointer
+    padding: U64
+
+
+@record
+class NativeCallable(ctypes.Structure):
+    """What generated code finds in a Python object that is a WebAssembly function.
+
+    The object header of CPython comes first: a count and a type, as the stable ABI promises.
+    `anyfunc` is a VMCallerCheckedAnyfunc*, `store` a VMStoreContext*.
+    """
+
+    ob_refcnt: U64
+    ob_type: Pointer
+    vectorcall: Pointer
+    anyfunc: Pointer
+    store: Pointer
+
+
+EXTERNREF_HEADER: Final = offset_of(VMExternRefBox, "inner")
+"""Bytes between the start of a box's allocation and the address that references hold."""
+
+VMINSTANCE_SIZE: Final = size_of(VMInstance)
+if VMINSTANCE_SIZE % 16:
+    raise ImportError("VMInstance must keep the VMContext behind it aligned to 16 bytes")
+
+TRAPPED: Final = 1
+"""Landing.reason: a trap was recorded in the thread record."""
+RAISED: Final = 2
+"""Landing.reason: a host function left a Python exception set; the interpreter lock is held."""
+
+STACK_SLICE_SIZE: Final = 1 << 16
+"""Bytes of native stack that a trap saves for the backtrace."""

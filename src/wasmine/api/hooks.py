@@ -1,0 +1,165 @@
+"""What native code asks Python to do: everything that is rare and wants care.
+
+The names are the symbols under which generated code knows these callables. An exception that one of
+them raises is what the caller of WebAssembly code gets.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from wasmine.abi.convention import SLOT_SIZE
+from wasmine.api.convert import WIDTHS, from_bits, to_bits
+from wasmine.errors import InternalError, ResourceError, StoreError
+from wasmine.types import FUNCREF, FunctionType, RefType
+from wasmine.vm import memory, process, traps
+
+if TYPE_CHECKING:
+    from wasmine.api.function import Function, RawFunction
+    from wasmine.api.store import Store
+
+
+def attach_thread() -> None:
+    """A thread enters WebAssembly code for the first time."""
+    process.current().attach_thread()
+
+
+def store_busy(function: Function) -> None:
+    """A function was called while another thread runs code of its store."""
+    raise StoreError(f"{function.name}(): the store is in use by another thread")
+
+
+def _check_call(function: Any, arguments: tuple[object, ...], keywords: object) -> FunctionType:
+    type_: FunctionType = function.type
+    if keywords:
+        raise TypeError(f"{function.name}() takes no keyword arguments")
+    expected = len(type_.params)
+    if len(arguments) != expected:
+        plural = "argument" if expected == 1 else "arguments"
+        raise TypeError(
+            f"{function.name}() takes {expected} {plural} but {len(arguments)} were given; "
+            f"its type is {type_}"
+        )
+    return type_
+
+
+def _explain(what: str, error: TypeError | OverflowError) -> TypeError | OverflowError:
+    """The same kind of error that says which value it is about."""
+    return type(error)(f"{what}: {error}")
+
+
+def convert_arguments(
+    function: Function, arguments: tuple[object, ...], keywords: object
+) -> object:
+    """Call a function with arguments that its thunk did not take as they were."""
+    type_ = _check_call(function, arguments, keywords)
+    converted = []
+    for position, (kind, value) in enumerate(zip(type_.params, arguments, strict=True)):
+        if isinstance(kind, RefType):
+            converted.append(value)
+            continue
+        try:
+            converted.append(from_bits(kind, to_bits(kind, value, function.store), function.store))
+        except (TypeError, OverflowError) as error:
+            what = f"{function.name}() parameter {position} ({kind})"
+            raise _explain(what, error) from None
+    return function(*converted)
+
+
+def convert_bits(
+    function: RawFunction, arguments: tuple[object, ...], keywords: object
+) -> object:
+    """Call a function by bits with arguments that its thunk did not take as they were."""
+    type_ = _check_call(function, arguments, keywords)
+    converted: list[Any] = []
+    for position, (kind, value) in enumerate(zip(type_.params, arguments, strict=True)):
+        if isinstance(kind, RefType):
+            converted.append(value)
+            continue
+        what = f"{function.name}() parameter {position} ({kind})"
+        try:
+            bits = value.__index__()  # type: ignore[attr-defined]
+        except AttributeError:
+            name = type(value).__name__
+            raise TypeError(f"{what}: bits are an integer, not {name}") from None
+        if not 0 <= bits < 1 << WIDTHS[kind]:
+            raise OverflowError(f"{what}: {bits} is not {WIDTHS[kind]} bits")
+        converted.append(bits)
+    return function(*converted)
+
+
+class HostCallable:
+    """What the conversion of a host function's results needs to know."""
+
+    def __init__(self, name: str, type_: FunctionType, store: Store) -> None:
+        self.name = name
+        self.type = type_
+        # The store keeps this object; while it is called, its caller keeps the store.
+        self._store = weakref.ref(store)
+
+    def write_results(self, result: object, slots: int) -> None:
+        """Write what the callable returned into native slots."""
+        store = self._store()
+        if store is None:
+            raise InternalError("a host function outlives its store")
+        for position, (kind, value) in enumerate(
+            zip(self.type.results, self._values(result), strict=True)
+        ):
+            try:
+                bits = to_bits(kind, value, store)
+            except (TypeError, OverflowError) as error:
+                raise _explain(f"{self.name}() result {position} ({kind})", error) from None
+            ctypes.c_uint64.from_address(slots + position * SLOT_SIZE).value = bits
+
+    def _values(self, result: object) -> tuple[object, ...]:
+        count = len(self.type.results)
+        if count == 0 and result is None:
+            return ()
+        if count == 1:
+            return (result,)
+        if count and isinstance(result, tuple | list) and len(result) == count:
+            return tuple(result)
+        given = (
+            f"{len(result)} values" if isinstance(result, tuple | list) else type(result).__name__
+        )
+        wanted = f"a tuple of {count} values" if count else "None"
+        raise TypeError(f"{self.name}() must return {wanted}, as its type is {self.type}; not {given}")
+
+
+def convert_results(host: HostCallable, result: object, slots: int) -> None:
+    """Write what a host function returned where native code reads it."""
+    host.write_results(result, slots)
+
+
+def funcref_from(store: Store, value: object) -> int:
+    """The address that stands for a function given to WebAssembly code."""
+    return store.reference_from(FUNCREF, value)
+
+
+def object_from_funcref(store: Store, address: int) -> object:
+    """The function that an address stands for."""
+    return store.object_from(FUNCREF, address)
+
+
+def grow_memory(record: int, delta: int) -> int:
+    """Grow a memory that has to move; -1 if it cannot."""
+    try:
+        return memory.by_record(record).grow(delta)
+    except ResourceError:
+        return -1
+
+
+HOOKS: Final[dict[str, Callable[..., object]]] = {
+    "wasmine_py_attach_thread": attach_thread,
+    "wasmine_py_convert_arguments": convert_arguments,
+    "wasmine_py_convert_bits": convert_bits,
+    "wasmine_py_convert_results": convert_results,
+    "wasmine_py_funcref_from": funcref_from,
+    "wasmine_py_grow_memory": grow_memory,
+    "wasmine_py_object_from_funcref": object_from_funcref,
+    "wasmine_py_raise_trap": traps.raise_trap,
+    "wasmine_py_store_busy": store_busy,
+}

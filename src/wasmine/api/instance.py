@@ -1,0 +1,130 @@
+"""Instance: a module brought to life, and what it exports."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from wasmine.api import linking
+from wasmine.api.function import Function
+from wasmine.api.globals import Global
+from wasmine.api.linking import Extern
+from wasmine.api.memory import Memory, memory_style
+from wasmine.api.module import Module
+from wasmine.api.store import Store
+from wasmine.api.table import Table
+from wasmine.errors import InternalError, StoreError
+from wasmine.vm.instance import InstanceHandle
+from wasmine.wasm.module import Export
+
+
+class Exports(Mapping[str, Any]):
+    """What an instance exports, by name: `exports.add`, `exports["add"]`, `dict(exports)`.
+
+    A name that is also one of a mapping's own methods (`items`, `get` ...) is reached by key.
+    """
+
+    def __init__(self, instance: str, externs: dict[str, Extern]) -> None:
+        self._instance = instance
+        self._externs = externs
+        # Attributes of the object itself are found faster than by __getattr__.
+        self.__dict__.update(
+            (name, extern) for name, extern in externs.items() if not hasattr(type(self), name)
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._externs[name]
+        except KeyError:
+            raise KeyError(self._missing(name)) from None
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(self._missing(name), name=name, obj=self)
+
+    def _missing(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.__dict__.get("_externs", ()), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"the instance exports nothing called {name!r}{hint}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._externs)
+
+    def __len__(self) -> int:
+        return len(self._externs)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._externs)
+
+    def __repr__(self) -> str:
+        return f"<wasmine.Exports {', '.join(self._externs)}>"
+
+
+class Instance:
+    """An instance of a module.
+
+    `imports` maps module names to mappings of names to Functions, Memories, Tables, Globals, or
+    Python callables and, for constant globals, numbers; the exports of another instance are such a
+    mapping. Without `store` the instance joins that of the objects it imports, or makes its own.
+
+    Raises LinkError naming every import that is missing or of another type; StoreError if objects
+    of different stores meet; Trap if a segment does not fit or the start function traps, and
+    whatever host functions raise; ResourceError if there is no memory.
+    """
+
+    module: Final[Module]
+    store: Final[Store]
+    exports: Final[Exports]
+
+    def __init__(
+        self,
+        module: Module,
+        imports: Mapping[str, Any] | None = None,
+        *,
+        store: Store | None = None,
+    ) -> None:
+        if not isinstance(module, Module):
+            raise TypeError(f"an Instance is made from a Module, not {module!r}")
+        imports = {} if imports is None else imports
+        wanted = module.imports
+        if store is None:
+            store = linking.find_store(imports, wanted) or Store(module.engine)
+        store.context.check_access()
+        resolved = linking.resolve(imports, wanted, store)
+        style = memory_style(store)
+        info = module.info
+        artifact = module.artifact(
+            ["static" if memory.static else "dynamic" for memory in resolved.memories],
+            store.engine.memory,
+        )
+        self.module = module
+        self.store = store
+        self._handle = InstanceHandle(
+            store.context,
+            artifact,
+            resolved,
+            store.engine.signatures,
+            [style] * (len(info.memories) - info.imported_memories),
+        )
+        module.prepare_thunks()
+        externs = {export.name: self._extern(export) for export in info.exports}
+        self.exports = Exports(module.name or "", externs)
+        self._handle.initialize(lambda address: store.function_at(address, "start")())
+
+    def _extern(self, export: Export) -> Extern:
+        handle, store = self._handle, self.store
+        match export.kind:
+            case "func":
+                address = handle.function_reference(export.index)
+                return store.function_at(address, export.name)
+            case "memory":
+                return Memory._make(store, handle.memories[export.index])
+            case "table":
+                return Table._make(store, handle.tables[export.index])
+            case "global":
+                return Global._make(store, handle.globals[export.index])
+            case _:
+                raise InternalError(f"an export of kind {export.kind}")
+
+    def __repr__(self) -> str:
+        return f"<wasmine.Instance of {self.module!r}>"

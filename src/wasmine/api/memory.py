@@ -1,0 +1,206 @@
+"""Memory: a linear memory as Python sees it."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Final, Self, SupportsIndex, overload
+
+from wasmine.api import native
+from wasmine.api.store import Store
+from wasmine.types import MemoryType
+from wasmine.vm.memory import DynamicMemory, LinearMemory, MemoryStyle, StaticMemory
+
+_VIEWS: Final = {
+    "uint8": "B",
+    "int8": "b",
+    "uint16": "H",
+    "int16": "h",
+    "uint32": "I",
+    "int32": "i",
+    "uint64": "Q",
+    "int64": "q",
+    "float32": "f",
+    "float64": "d",
+}
+
+
+def memory_style(store: Store) -> MemoryStyle:
+    """How memories that are made in this store get their address space."""
+    return StaticMemory() if store.engine.memory == "static" else DynamicMemory()
+
+
+def _view(memory: Memory) -> memoryview:
+    return memory.linear.view()
+
+
+@native.exports_buffer(_view)
+class Memory:
+    """A linear memory: `memory[0:4]`, `memory.read(0, 4)`, `memoryview(memory)`.
+
+    Offsets and lengths are in bytes, sizes in pages of 64 KiB. Access beyond the end raises
+    IndexError. Buffers and views share the memory's bytes without copying, keep them alive, and
+    show the size that the memory had when they were made; make a new one after the memory has grown.
+
+    `Memory(MemoryType(Limits(1, 10)))` makes one of its own, in `store` or a new one. Raises
+    ResourceError if there is no address space for it.
+    """
+
+    __slots__ = ("__weakref__", "linear", "store")
+
+    store: Store
+    linear: LinearMemory
+
+    def __init__(self, type: MemoryType, *, store: Store | None = None) -> None:  # noqa: A002
+        if not isinstance(type, MemoryType):
+            raise TypeError(f"a memory's type is a MemoryType, not {type!r}")
+        store = Store() if store is None else store
+        linear = LinearMemory(type, memory_style(store))
+        store.context.roots.append(linear)
+        self.store = store
+        self.linear = linear
+
+    @classmethod
+    def _make(cls, store: Store, linear: LinearMemory) -> Self:
+        self = cls.__new__(cls)
+        self.store = store
+        self.linear = linear
+        return self
+
+    @property
+    def type(self) -> MemoryType:
+        """The memory's type; its minimum is the current size."""
+        return self.linear.type
+
+    @property
+    def size(self) -> int:
+        """The size in pages."""
+        return self.linear.size
+
+    @property
+    def data_size(self) -> int:
+        """The size in bytes."""
+        return self.linear.data_size
+
+    def grow(self, delta: int) -> int:
+        """Add pages of zeros and return the size before, in pages.
+
+        Raises ResourceError beyond the maximum and when there is no memory.
+        """
+        self.store.context.check_access()
+        return self.linear.grow(operator.index(delta))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A copy of `length` bytes."""
+        return self.linear.read(offset, length)
+
+    def write(self, offset: int, data: Any) -> None:
+        """Copy the bytes of any bytes-like object into the memory."""
+        self.linear.write(offset, data)
+
+    def read_string(self, offset: int, length: int) -> str:
+        """The text that `length` bytes of UTF-8 are. Raises UnicodeDecodeError if they are none."""
+        return self.linear.read(offset, length).decode()
+
+    def read_c_string(self, offset: int) -> str:
+        """The text up to the next zero byte, as UTF-8. Raises IndexError if there is none."""
+        end = self._find_zero(offset)
+        return self.read_string(offset, end - offset)
+
+    def _find_zero(self, offset: int) -> int:
+        size, chunk = self.data_size, 256
+        position = offset
+        while True:
+            found = self.read(position, min(chunk, max(1, size - position))).find(0)
+            if found >= 0:
+                return position + found
+            position += chunk
+            chunk *= 2
+
+    def write_string(self, offset: int, text: str) -> int:
+        """Write text as UTF-8, without a zero byte; the number of bytes."""
+        data = text.encode()
+        self.linear.write(offset, data)
+        return len(data)
+
+    def __len__(self) -> int:
+        return self.linear.data_size
+
+    def _index(self, index: SupportsIndex) -> int:
+        size = self.linear.data_size
+        position = operator.index(index)
+        if position < 0:
+            position += size
+        if not 0 <= position < size:
+            raise IndexError(f"out of bounds memory access: {index} of {size} bytes")
+        return position
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> bytes: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> int | bytes:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self.linear.data_size)
+            if step == 1:
+                return self.linear.read(start, max(0, stop - start))
+            return bytes(self.linear.view()[index])
+        return self.linear.read(self._index(index), 1)[0]
+
+    def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
+        if isinstance(index, slice):
+            self.linear.view()[index] = value
+        else:
+            self.linear.view()[self._index(index)] = value
+
+    def _typed(self, kind: str, offset: int) -> memoryview:
+        view = self.linear.view().cast(_VIEWS[kind])  # a page is a multiple of every size
+        if not 0 <= offset <= len(view):
+            raise IndexError(f"out of bounds memory access: {kind} element {offset} of {len(view)}")
+        return view[offset:]
+
+    def uint8_view(self, offset: int = 0) -> memoryview:
+        """The memory as unsigned bytes, from element `offset` on; writable, without copying.
+
+        This and the other views are typed memoryviews: they index, slice and assign like arrays,
+        and NumPy takes them as they are (`numpy.asarray(view)`).
+        """
+        return self._typed("uint8", offset)
+
+    def int8_view(self, offset: int = 0) -> memoryview:
+        """As signed bytes."""
+        return self._typed("int8", offset)
+
+    def uint16_view(self, offset: int = 0) -> memoryview:
+        """As unsigned integers of 16 bits; `offset` counts elements."""
+        return self._typed("uint16", offset)
+
+    def int16_view(self, offset: int = 0) -> memoryview:
+        """As signed integers of 16 bits."""
+        return self._typed("int16", offset)
+
+    def uint32_view(self, offset: int = 0) -> memoryview:
+        """As unsigned integers of 32 bits."""
+        return self._typed("uint32", offset)
+
+    def int32_view(self, offset: int = 0) -> memoryview:
+        """As signed integers of 32 bits."""
+        return self._typed("int32", offset)
+
+    def uint64_view(self, offset: int = 0) -> memoryview:
+        """As unsigned integers of 64 bits."""
+        return self._typed("uint64", offset)
+
+    def int64_view(self, offset: int = 0) -> memoryview:
+        """As signed integers of 64 bits."""
+        return self._typed("int64", offset)
+
+    def float32_view(self, offset: int = 0) -> memoryview:
+        """As floats of 32 bits."""
+        return self._typed("float32", offset)
+
+    def float64_view(self, offset: int = 0) -> memoryview:
+        """As floats of 64 bits."""
+        return self._typed("float64", offset)
+
+    def __repr__(self) -> str:
+        return f"<wasmine.Memory of {self.size} pages>"

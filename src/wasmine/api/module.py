@@ -1,0 +1,194 @@
+"""Module: WebAssembly code, checked and compiled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from wasmine.api import archive
+from wasmine.api.engine import THUNKS, Engine, ensure_runtime
+from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
+from wasmine.vm.artifact import Artifact
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.module import Kind, ModuleInfo
+from wasmine.wasm.validator import validate, validate_module
+
+if TYPE_CHECKING:
+    from wasmine.abi.image import Image
+    from wasmine.compiler.module import MemoryStyle
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str]
+
+
+def read_source(source: Source) -> bytes:
+    """The bytes of a module that is given as bytes or as a path. Raises OSError, TypeError."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    raise TypeError(f"a module is given as bytes or a path, not {type(source).__name__}")
+
+
+class Module:
+    """A module: validated, compiled, and ready to be instantiated any number of times.
+
+    `source` is the binary format as bytes, or the path of a file. Raises MalformedModule,
+    InvalidModule or UnsupportedFeature with the place in the module, and OSError for a path that
+    cannot be read.
+    """
+
+    info: Final[ModuleInfo]
+    engine: Final[Engine]
+
+    def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
+        info = decode(read_source(source))
+        validate_module(info)
+        self._prepare(info, Engine() if engine is None else engine)
+        self._own_image()
+
+    def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
+        self.info = info  # type: ignore[misc]
+        self.engine = engine  # type: ignore[misc]
+        self._artifacts: dict[tuple[MemoryStyle, ...], Artifact] = {}
+        self._thunks_ready = False
+
+    @staticmethod
+    def validate(source: Source) -> bool:
+        """Whether the source is a valid module. Raises TypeError or OSError if there is none."""
+        from wasmine.errors import CompileError
+
+        try:
+            validate(read_source(source))
+        except CompileError:
+            return False
+        return True
+
+    def _styles(
+        self, imported: Sequence[MemoryStyle], own: MemoryStyle
+    ) -> tuple[MemoryStyle, ...]:
+        own_count = len(self.info.memories) - self.info.imported_memories
+        return (*imported, *[own] * own_count)
+
+    def _compile(self, styles: tuple[MemoryStyle, ...]) -> Image:
+        from wasmine.compiler.module import Options
+
+        return self.engine.compile(self.info, Options(memory_styles=styles))
+
+    def _own_image(self) -> Image:
+        """The code for memories as this engine makes them."""
+        memory = self.engine.memory
+        return self.artifact([memory] * self.info.imported_memories, memory).code.image
+
+    def artifact(self, imported: Sequence[MemoryStyle], own: MemoryStyle) -> Artifact:
+        """The module's code for memories of these styles, compiled when it is first asked for."""
+        styles = self._styles(imported, own)
+        artifact = self._artifacts.get(styles)
+        if artifact is None:
+            ensure_runtime()
+            artifact = self._artifacts[styles] = Artifact(self.info, self._compile(styles))
+        return artifact
+
+    def prepare_thunks(self) -> None:
+        """Compile, in one go, the thunks that the module's imports and exports need."""
+        if not self._thunks_ready:
+            exports = (export.type for export in self.exports)
+            imports = (import_.type for import_ in self.imports)
+            THUNKS.prepare(
+                [type_ for type_ in exports if isinstance(type_, FunctionType)],
+                [],
+                [type_ for type_ in imports if isinstance(type_, FunctionType)],
+            )
+            self._thunks_ready = True
+
+    def _extern_type(self, kind: Kind, index: int) -> ExternType:
+        info = self.info
+        match kind:
+            case "func":
+                return info.function_type(info.functions[index])
+            case "table":
+                return info.tables[index]
+            case "memory":
+                return info.memories[index]
+            case "global":
+                return info.globals[index]
+            case "tag":
+                return TagType(info.function_type(info.tags[index]))
+
+    @property
+    def name(self) -> str | None:
+        """The module's name in its name section."""
+        return self.info.names.module
+
+    @property
+    def imports(self) -> list[ImportType]:
+        """What the module asks for, in order."""
+        counts: dict[Kind, int] = {}
+        found = []
+        for import_ in self.info.imports:
+            index = counts.get(import_.kind, 0)
+            counts[import_.kind] = index + 1
+            found.append(
+                ImportType(import_.module, import_.name, self._extern_type(import_.kind, index))
+            )
+        return found
+
+    @property
+    def exports(self) -> list[ExportType]:
+        """What the module provides, in order."""
+        return [
+            ExportType(export.name, self._extern_type(export.kind, export.index))
+            for export in self.info.exports
+        ]
+
+    def custom_sections(self, name: str) -> list[bytes]:
+        """The contents of all custom sections with this name, in order."""
+        return [
+            self.info.data[section.start : section.end]
+            for section in self.info.custom_sections
+            if section.name == name
+        ]
+
+    def ir(self, function: int) -> str:
+        """The LLVM IR of one function, by its index with imports, before optimisation.
+
+        Raises IndexError if the module defines no such function.
+        """
+        return self.engine.function_ir(self.info, function)
+
+    def asm(self, function: int) -> str:
+        """The machine code of one function as assembly. Raises IndexError as `ir` does."""
+        return self.engine.function_assembly(self.info, function)
+
+    def serialize(self) -> bytes:
+        """The compiled module as bytes for `deserialize`, for this version and this kind of CPU."""
+        return archive.pack(self.info.data, self._own_image(), self.engine)
+
+    @classmethod
+    def deserialize(cls, data: bytes, *, engine: Engine | None = None) -> Self:
+        """A module from what `serialize` gave; nothing is compiled.
+
+        Raises DeserializeError for anything else, for another version or CPU, or for an engine
+        with other options.
+        """
+        engine = Engine() if engine is None else engine
+        wasm, image = archive.unpack(data, engine)
+        self = cls.__new__(cls)
+        self._prepare(decode(wasm), engine)
+        ensure_runtime()
+        memory = engine.memory
+        styles = self._styles([memory] * self.info.imported_memories, memory)
+        self._artifacts[styles] = Artifact(self.info, image)
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_from_bytes, (self.info.data,))
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        return f"<wasmine.Module{name} of {len(self.info.data)} bytes>"
+
+
+def _from_bytes(data: bytes) -> Module:
+    return Module(data)

@@ -1,0 +1,1 @@
+"""From checked modules to machine code: IR text, object files, images."""

@@ -1,0 +1,65 @@
+"""The record that describes a processor, and the work order it gets from the linker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class Use(Enum):
+    """What a relocation wants of its symbol."""
+
+    DIRECT = "the place of something inside the image"
+    BRANCH = "a place to jump to: inside, or a stub that jumps outside"
+    TABLE = "the cell of the address table that holds the symbol's address"
+
+
+class Fixups(NamedTuple):
+    """The relocations of one section, to be applied to the image's code.
+
+    All places are in bytes from the start of the code.
+    """
+
+    code: bytearray
+    start: int
+    """Where the section was placed."""
+    relocations: Iterable[tuple[int, int, int, int]]
+    """As ObjectFile.relocations gives them."""
+    targets: Sequence[int]
+    """For each symbol its place, or its stub's; 0 for one that is reached by its cell only."""
+    inside: Sequence[bool]
+    """For each symbol whether it is defined in the image."""
+    cell: Callable[[int], int]
+    """For the index of a symbol the place of its cell in the address table."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A processor."""
+
+    name: str
+    machine: int
+    """ELF's number for it."""
+    page: int
+    """The largest page size of its systems."""
+    stack_register: int
+    """DWARF's number for the stack pointer."""
+    frame_register: int
+    """DWARF's number for the register that points to frames of no constant size."""
+    filler: bytes
+    """One byte to put between functions."""
+    uses: Mapping[int, Use]
+    """Every relocation kind that can be applied without knowing where the image will lie."""
+    stub_size: int
+    stub: Callable[[int, int], bytes]
+    """Instructions, given their own place and their cell's, that jump to what the cell holds."""
+    apply: Callable[[Fixups], None]
+    """Raises struct.error or OverflowError if a distance is too large for its field."""
+    context_pc: int
+    """Where a signal's ucontext_t holds the program counter, in bytes."""
+    context_sp: int
+    """Where it holds the stack pointer."""
+    caller_sp: int
+    """From a function's frame address to the stack pointer of its caller after the return."""

@@ -1,0 +1,91 @@
+"""x86-64, after the System V psABI, chapter 4.4 (relocation) and B.2 (relaxing what goes by GOT)."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from wasmine.compiler.architecture.base import Architecture, Fixups, Use
+
+PC32 = 2
+PLT32 = 4
+GOTPCREL = 9
+PC64 = 24
+GOTPCRELX = 41
+REX_GOTPCRELX = 42
+
+_USES = {
+    PC32: Use.DIRECT,
+    PC64: Use.DIRECT,
+    PLT32: Use.BRANCH,
+    GOTPCREL: Use.TABLE,
+    GOTPCRELX: Use.TABLE,
+    REX_GOTPCRELX: Use.TABLE,
+}
+_INT32 = Struct("<i")
+_INT64 = Struct("<q")
+
+_MOV_LOAD = 0x8B
+_LEA = 0x8D
+_CALL_INDIRECT = b"\xff\x15"
+_JUMP_INDIRECT = b"\xff\x25"
+
+
+def _stub(place: int, cell: int) -> bytes:
+    """jmp *cell(%rip), filled up with int3"""
+    return _JUMP_INDIRECT + _INT32.pack(cell - (place + 6)) + b"\xcc\xcc"
+
+
+def _apply(fixups: Fixups) -> None:
+    code, start, relocations, targets, inside, cell = fixups
+    pack = _INT32.pack_into
+    for offset, kind, symbol, addend in relocations:
+        place = start + offset
+        if kind in (PC32, PLT32):
+            pack(code, place, targets[symbol] + addend - place)
+        elif kind == PC64:
+            _INT64.pack_into(code, place, targets[symbol] + addend - place)
+        elif kind == GOTPCREL or not (
+            inside[symbol] and _relax(code, place, targets[symbol] + addend)
+        ):
+            pack(code, place, cell(symbol) + addend - place)
+
+
+def _relax(code: bytearray, place: int, target: int) -> bool:
+    """Make the instruction whose 4-byte operand is at `place` reach `target` without its cell.
+
+    False if it is one of those that have no such form (`cmp symbol@GOTPCREL(%rip), %rax`).
+    """
+    opcode = bytes(code[place - 2 : place])
+    if opcode[0] == _MOV_LOAD and opcode[1] & 0xC7 == 0x05:
+        code[place - 2] = _LEA
+    elif opcode == _CALL_INDIRECT:
+        code[place - 2 : place] = b"\x67\xe8"  # an idle address-size prefix keeps the length
+    elif opcode == _JUMP_INDIRECT:
+        # One byte shorter: the operand moves forward, a nop follows.
+        _INT32.pack_into(code, place - 1, target - (place - 1))
+        code[place - 2] = 0xE9
+        code[place + 3] = 0x90
+        return True
+    else:
+        return False
+    _INT32.pack_into(code, place, target - place)
+    return True
+
+
+ARCHITECTURE = Architecture(
+    name="x86_64",
+    machine=62,
+    page=4096,
+    stack_register=7,
+    frame_register=6,
+    filler=b"\xcc",
+    uses=_USES,
+    stub_size=8,
+    stub=_stub,
+    apply=_apply,
+    # uc_mcontext.gregs begins at 40; REG_RSP is 15, REG_RIP is 16.
+    context_pc=40 + 16 * 8,
+    context_sp=40 + 15 * 8,
+    # The saved frame pointer and the return address lie between.
+    caller_sp=16,
+)

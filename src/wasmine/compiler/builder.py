@@ -1,0 +1,152 @@
+"""The text of one function while it is being written, and what it needs to know of its module.
+
+Handlers of instructions take a FunctionBuilder, the instruction's position in the body, and its
+immediate. They pop operands from `stack`, append lines, and push results. Operands are LLVM names
+or constants, without types: validation has proved those. Names are made of a letter and the position,
+which is unique in a function:
+
+    %v  result              %p  result of f64.promote_f32, so that demoting it can tell
+    %c  result of a comparison, an i32 0 or 1; with a `b` behind it the i1 it was made from
+    %l  a local's slot      %s  a slot for values that a label takes
+    N   the block in which code goes on         T   a block that traps
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wasmine.abi.libcalls import builtin
+from wasmine.compiler.ir import IN_CONTEXT, INVARIANT, LLVM_TYPES, UNLIKELY
+from wasmine.errors import TrapCode
+
+if TYPE_CHECKING:
+    from wasmine.compiler.control import Label
+    from wasmine.compiler.module import ModuleContext, Pointer
+    from wasmine.wasm.body import Body
+
+
+class FunctionBuilder:
+    """The state of translating one body: its text, its operands, its open labels."""
+
+    __slots__ = (
+        "append",
+        "cache",
+        "callees",
+        "calls",
+        "cold",
+        "entry",
+        "index",
+        "labels",
+        "lines",
+        "locals",
+        "module",
+        "offsets",
+        "opened",
+        "scope",
+        "signature",
+        "stack",
+    )
+
+    def __init__(self, module: ModuleContext, index: int, body: Body, scope: int) -> None:
+        self.module = module
+        self.index = index
+        """With imports."""
+        self.signature = module.signature_of(index)
+        self.locals = [LLVM_TYPES[type_] for type_ in body.locals]
+        self.offsets = body.offsets
+        self.scope = scope
+        """Number of the function's DISubprogram."""
+        self.entry: list[str] = []
+        """Slots, and pointers that stay the same for the whole call."""
+        self.lines: list[str] = []
+        self.append = self.lines.append
+        self.cold: list[str] = []
+        """Blocks that trap."""
+        self.stack: list[str] = []
+        self.labels: list[Label] = []
+        self.cache: dict[int | str, str] = {}
+        """What is known since the last place where paths met: the value of a local by its index,
+        the address of a place in memory by the operand that it was computed from."""
+        self.opened: set[str] = set()
+        """Names that `entry` defines."""
+        self.callees: set[int] = set()
+        """Functions of the module that are called by name."""
+        self.calls = False
+        """Whether there is any call but to trap."""
+
+    def location(self, position: int) -> str:
+        """The debug location of an instruction: the line is its byte offset in the module."""
+        return f", !dbg !DILocation(line: {self.offsets[position]}, scope: !{self.scope})"
+
+    def context_load(self, name: str, kind: str, offset: int) -> None:
+        """`name` is a field of VMContext that does not change while the instance lives."""
+        self.append(
+            f"{name}p = getelementptr i8, ptr %vmctx, i64 {offset}\n"
+            f"{name} = load {kind}, ptr {name}p{INVARIANT}{IN_CONTEXT}"
+        )
+
+    def open(self, *pointers: Pointer) -> str:
+        """The name of the last pointer, which the entry block defines from now on, as those before."""
+        for pointer in pointers:
+            if pointer.name not in self.opened:
+                self.opened.add(pointer.name)
+                self.entry.append(pointer.text)
+        return pointers[-1].name
+
+    def pop(self, count: int) -> list[str]:
+        """The last operands, in the order in which they were pushed."""
+        start = len(self.stack) - count
+        operands = self.stack[start:]
+        del self.stack[start:]
+        return operands
+
+    def condition(self, value: str, position: int) -> str:
+        """The i1 that says whether an i32 operand is not zero."""
+        if value[:2] == "%c":
+            return f"{value}b"
+        if value[0] != "%":
+            return "false" if value == "0" else "true"
+        self.append(f"%i{position} = icmp ne i32 {value}, 0")
+        return f"%i{position}"
+
+    def trap(self, position: int, code: TrapCode | str, suffix: str = "", before: str = "") -> str:
+        """The label of a cold block that traps with a code or an i32, which `before` may compute."""
+        number = code if isinstance(code, str) else code.value
+        self.cold.append(
+            f"T{position}{suffix}:\n{before}"
+            f"call void @trap(ptr %vmctx, i32 {number}) #2{self.location(position)}\n"
+            "unreachable"
+        )
+        return f"T{position}{suffix}"
+
+    def trap_if(
+        self,
+        condition: str,
+        position: int,
+        code: TrapCode | str,
+        suffix: str = "",
+        before: str = "",
+    ) -> None:
+        """Trap if an i1 holds, else go on; `suffix` tells several of one instruction apart."""
+        target = self.trap(position, code, suffix, before)
+        self.append(
+            f"br i1 {condition}, label %{target}, label %N{position}{suffix}{UNLIKELY}\n"
+            f"N{position}{suffix}:"
+        )
+
+    def call_builtin(self, position: int, name: str, *arguments: str | int) -> str:
+        """Call a builtin through VMContext with this context first; the name of its result."""
+        row = builtin(name)
+        function, result = f"%b{position}", f"%v{position}"
+        self.calls = True
+        self.context_load(function, "ptr", self.module.offsets.vmctx_builtin(row.index))
+        values = ("%vmctx", *arguments)
+        typed = ", ".join(f"{kind} {value}" for kind, value in zip(row.kinds, values, strict=True))
+        target = "" if row.result == "void" else f"{result} = "
+        self.append(f"{target}call {row.result} {function}({typed}) #3{self.location(position)}")
+        return result
+
+
+Handler: TypeAlias = Callable[[FunctionBuilder, int, Any], bool | None]
+"""Lowers one instruction. True if nothing behind it in its block can be reached."""

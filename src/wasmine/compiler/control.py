@@ -1,0 +1,294 @@
+"""Structured control flow and calls.
+
+A label's values travel through stack slots: each branch stores them, the place where paths meet loads
+them, and LLVM makes SSA form of it. A label that no branch takes leaves no trace, and the values of its
+block stay on the operand stack.
+
+Handlers return True where control does not go on; the driver then skips to the `else` or `end` of the
+block and calls `else_unreached` or `end_unreached`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, offset_of
+from wasmine.compiler.builder import FunctionBuilder, Handler
+from wasmine.compiler.ir import IN_CONTEXT, IN_TABLE, WASM_CC, Signature
+from wasmine.compiler.variables import table_element
+from wasmine.errors import TrapCode
+from wasmine.types import FunctionType
+
+FUNC_PTR: Final = offset_of(VMCallerCheckedAnyfunc, "func_ptr")
+TYPE_INDEX: Final = offset_of(VMCallerCheckedAnyfunc, "type_index")
+ENVIRONMENT: Final = offset_of(VMCallerCheckedAnyfunc, "vmctx")
+
+
+class Label:
+    """What a branch aims at: the end of a block, or the start of a loop."""
+
+    __slots__ = ("alternative", "height", "name", "operands", "position", "types", "used")
+
+    def __init__(self, position: int, types: tuple[str, ...], height: int) -> None:
+        self.position = position
+        self.name = f"L{position}"
+        self.types = types
+        """LLVM types of the values that a branch brings."""
+        self.height = height
+        """Number of operands below the block's."""
+        self.used = False
+        self.alternative = False
+        """Whether this is an `if` whose `else` has not come yet."""
+        self.operands: list[str] = []
+        """The parameters of an `if`, for its other half."""
+
+
+class Loop(Label):
+    """A label that stands in front of its block."""
+
+    __slots__ = ()
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+def _bring(f: FunctionBuilder, label: Label) -> None:
+    """Store the operands that a branch takes along. They stay on the stack."""
+    types, position = label.types, label.position
+    if not label.used:
+        label.used = True
+        for number, type_ in enumerate(types):
+            f.entry.append(f"%s{position}_{number} = alloca {type_}")
+    if types:
+        for number, value in enumerate(f.stack[-len(types) :]):
+            f.append(f"store {types[number]} {value}, ptr %s{position}_{number}")
+
+
+def _meet(f: FunctionBuilder, label: Label) -> None:
+    """Begin the block where the branches to a label meet, with the operands that they bring."""
+    position = label.position
+    f.append(f"{label.name}:")
+    f.cache.clear()
+    del f.stack[label.height :]
+    for number, type_ in enumerate(label.types):
+        f.append(f"%v{position}_{number} = load {type_}, ptr %s{position}_{number}")
+        f.stack.append(f"%v{position}_{number}")
+
+
+def _block(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
+    signature = f.module.signature(type_)
+    f.labels.append(Label(position, signature.results, len(f.stack) - len(signature.params)))
+
+
+def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
+    types = f.module.signature(type_).params
+    label = Loop(position, types, len(f.stack) - len(types))
+    f.labels.append(label)
+    _bring(f, label)
+    f.append(f"br label %{label.name}")
+    _meet(f, label)
+
+
+def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
+    condition = f.condition(f.stack.pop(), position)
+    signature = f.module.signature(type_)
+    height = len(f.stack) - len(signature.params)
+    label = Label(position, signature.results, height)
+    label.alternative = True
+    label.operands = f.stack[height:]
+    f.labels.append(label)
+    f.append(f"br i1 {condition}, label %N{position}, label %E{position}\nN{position}:")
+
+
+def _else(f: FunctionBuilder, _position: int, _: Any) -> None:
+    label = f.labels[-1]
+    _bring(f, label)
+    f.append(f"br label %{label.name}")
+    else_unreached(f)
+
+
+def else_unreached(f: FunctionBuilder) -> None:
+    """The other half of an `if`, whose first half does not reach its end."""
+    label = f.labels[-1]
+    label.alternative = False
+    f.append(f"E{label.position}:")
+    # What the first half learnt does not hold here.
+    f.cache.clear()
+    f.stack[label.height :] = label.operands
+
+
+def _end(f: FunctionBuilder, position: int, _: Any) -> None:
+    label = f.labels[-1]
+    if type(label) is Loop:
+        f.labels.pop()
+        return
+    if label.alternative:
+        _else(f, position, None)
+    if label.used:
+        _bring(f, label)
+        f.append(f"br label %{label.name}")
+        _meet(f, label)
+    f.labels.pop()
+    if not f.labels:
+        _return(f, position, None)
+
+
+def end_unreached(f: FunctionBuilder, position: int) -> bool:
+    """The end of a block that control does not reach from within. Whether it goes on behind it."""
+    label = f.labels[-1]
+    if label.alternative:
+        else_unreached(f)
+        _end(f, position, None)
+        return True
+    f.labels.pop()
+    if type(label) is Loop or not label.used:
+        return False
+    _meet(f, label)
+    if not f.labels:
+        _return(f, position, None)
+    return True
+
+
+# --- branches ------------------------------------------------------------------------------------
+
+
+def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
+    label = f.labels[-1 - depth]
+    if label is f.labels[0]:
+        return _return(f, position, None)
+    _bring(f, label)
+    f.append(f"br label %{label.name}")
+    return True
+
+
+def _br_if(f: FunctionBuilder, position: int, depth: int) -> None:
+    condition = f.condition(f.stack.pop(), position)
+    label = f.labels[-1 - depth]
+    _bring(f, label)
+    f.append(f"br i1 {condition}, label %{label.name}, label %N{position}\nN{position}:")
+
+
+def _br_table(f: FunctionBuilder, _position: int, immediate: tuple[tuple[int, ...], int]) -> bool:
+    depths, default = immediate
+    selector = f.stack.pop()
+    for depth in sorted({*depths, default}):
+        _bring(f, f.labels[-1 - depth])
+    labels = f.labels
+    cases = " ".join(
+        f"i32 {number}, label %{labels[-1 - depth].name}" for number, depth in enumerate(depths)
+    )
+    f.append(f"switch i32 {selector}, label %{labels[-1 - default].name} [ {cases} ]")
+    return True
+
+
+def _return(f: FunctionBuilder, position: int, _: Any) -> bool:
+    signature = f.signature
+    results = signature.results
+    if not results:
+        f.append("ret void")
+    elif len(results) == 1:
+        f.append(f"ret {results[0]} {f.stack[-1]}")
+    else:
+        whole = "poison"
+        for number, value in enumerate(f.stack[-len(results) :]):
+            part = f"%r{position}_{number}"
+            f.append(
+                f"{part} = insertvalue {signature.result} {whole}, {results[number]} {value}, {number}"
+            )
+            whole = part
+        f.append(f"ret {signature.result} {whole}")
+    return True
+
+
+def _unreachable(f: FunctionBuilder, position: int, _: Any) -> bool:
+    f.append(f"br label %{f.trap(position, TrapCode.UNREACHABLE_CODE_REACHED)}")
+    return True
+
+
+# --- calls ---------------------------------------------------------------------------------------
+
+
+def _emit_call(
+    f: FunctionBuilder, position: int, signature: Signature, callee: str, environment: str
+) -> None:
+    f.calls = True
+    arguments = signature.arguments
+    if signature.params:
+        arguments %= tuple(f.pop(len(signature.params)))
+    call = (
+        f"call {WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
+        f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
+    )
+    results = signature.results
+    r = f"%v{position}"
+    if not results:
+        f.append(call)
+    elif len(results) == 1:
+        f.append(f"{r} = {call}")
+        f.stack.append(r)
+    else:
+        f.append(f"{r} = {call}")
+        for number in range(len(results)):
+            f.append(f"{r}_{number} = extractvalue {signature.result} {r}, {number}")
+            f.stack.append(f"{r}_{number}")
+
+
+def _call(f: FunctionBuilder, position: int, index: int) -> None:
+    module = f.module
+    signature = module.signature_of(index)
+    if index >= module.info.imported_functions:
+        f.callees.add(index)
+        _emit_call(f, position, signature, f"@f{index}", "%vmctx")
+        return
+    offsets = module.offsets
+    body, environment = f"%b{position}", f"%m{position}"
+    f.context_load(body, "ptr", offsets.vmctx_imported_function_body(index))
+    f.context_load(environment, "ptr", offsets.vmctx_imported_function_environment(index))
+    _emit_call(f, position, signature, body, environment)
+
+
+def _call_indirect(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> None:
+    type_index, table_index = immediate
+    module = f.module
+    place = table_element(f, position, module.tables[table_index], f.stack.pop())
+    function = f"%f{position}"
+    f.append(
+        f"{function} = load ptr, ptr {place}{IN_TABLE}\n{function}z = icmp eq ptr {function}, null"
+    )
+    f.trap_if(f"{function}z", position, TrapCode.INDIRECT_CALL_TO_NULL, "z")
+    expected = f"%t{position}"
+    f.context_load(expected, "i32", module.offsets.vmctx_signature_id(type_index))
+    f.append(
+        f"{_field(function, 't', 'i32', TYPE_INDEX)}\n"
+        f"{function}x = icmp ne i32 {function}t, {expected}"
+    )
+    f.trap_if(f"{function}x", position, TrapCode.BAD_SIGNATURE, "x")
+    f.append(
+        f"{_field(function, 'b', 'ptr', FUNC_PTR)}\n{_field(function, 'm', 'ptr', ENVIRONMENT)}"
+    )
+    signature = module.signature(module.info.function_type(type_index))
+    _emit_call(f, position, signature, f"{function}b", f"{function}m")
+
+
+def _field(function: str, letter: str, kind: str, offset: int) -> str:
+    """Load a field of a VMCallerCheckedAnyfunc."""
+    return (
+        f"{function}{letter}p = getelementptr i8, ptr {function}, i64 {offset}\n"
+        f"{function}{letter} = load {kind}, ptr {function}{letter}p{IN_CONTEXT}"
+    )
+
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "unreachable": _unreachable,
+    "block": _block,
+    "loop": _loop,
+    "if": _if,
+    "else": _else,
+    "end": _end,
+    "br": _br,
+    "br_if": _br_if,
+    "br_table": _br_table,
+    "return": _return,
+    "call": _call,
+    "call_indirect": _call_indirect,
+}

@@ -1,0 +1,175 @@
+"""One function: walks a decoded body and hands each instruction to what lowers it.
+
+Which handler or template belongs to a row of the opcode table is settled at import. What is frequent
+is done in the loop itself; that, and not calling anything twice, is what the speed rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from typing import Any, Final, NoReturn, TypeAlias
+
+from wasmine.abi.vmcontext import VMStoreContext, offset_of
+from wasmine.compiler import control, lowering, memories, variables
+from wasmine.compiler.builder import FunctionBuilder, Handler
+from wasmine.compiler.control import Label
+from wasmine.compiler.ir import CONSTANT, IN_CONTEXT, INVARIANT, UNLIKELY, WASM_CC, ZEROS
+from wasmine.compiler.module import ModuleContext
+from wasmine.errors import InternalError, TrapCode, UnsupportedFeature
+from wasmine.wasm.body import Body
+from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
+
+STACK_LIMIT: Final = offset_of(VMStoreContext, "stack_limit")
+
+SMALL_LOCALS: Final = 100
+SMALL_BODY: Final = 1000
+"""Up to this many instructions and locals a function that calls nothing does without a stack check:
+its frame is far smaller than what the limit leaves free below itself."""
+
+
+HANDLED, CONSTANTS, BINARY, COMPARE, UNARY = range(5)
+"""What the loop does for a row: call its handler, or apply its template in one of these ways."""
+
+_TEMPLATES: Final = {
+    CONSTANTS: CONSTANT,
+    BINARY: lowering.BINARY,
+    COMPARE: lowering.COMPARE,
+    UNARY: lowering.UNARY,
+}
+_HANDLERS: Final = (
+    lowering.HANDLERS,
+    control.HANDLERS,
+    variables.HANDLERS,
+    memories.HANDLERS,
+)
+Row: TypeAlias = tuple[int, Callable[..., Any]]
+
+
+def _unsupported(opcode: Opcode) -> Handler:
+    def refuse(f: FunctionBuilder, position: int, _: Any) -> NoReturn:
+        raise UnsupportedFeature(
+            f"{opcode.mnemonic} needs the {opcode.feature} proposal, which is not implemented",
+            f.offsets[position],
+            f.index,
+        )
+
+    return refuse
+
+
+def _bind() -> list[Row]:
+    """How each row of the opcode table is lowered, by its index."""
+    bound: dict[str, Row] = {}
+    tables: list[tuple[int, Mapping[str, Callable[..., Any]]]] = [
+        *_TEMPLATES.items(),
+        *((HANDLED, handlers) for handlers in _HANDLERS),
+    ]
+    for kind, table in tables:
+        for name, function in table.items():
+            if name not in BY_NAME or name in bound:
+                raise InternalError(f"no or several instructions are named {name}")
+            bound[name] = (kind, function)
+    return [bound.get(opcode.name) or (HANDLED, _unsupported(opcode)) for opcode in OPCODES]
+
+
+ROWS: Final = _bind()
+LOCAL_GET: Final = BY_NAME["local.get"].index
+ELSE: Final = BY_NAME["else"].index
+END: Final = BY_NAME["end"].index
+OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
+Steps: TypeAlias = Iterator[tuple[int, int, Any]]
+"""Position, opcode index and immediate of the instructions that are left."""
+
+
+def _walk(f: FunctionBuilder, body: Body) -> None:
+    rows, append, stack = ROWS, f.append, f.stack
+    push, pop, known = stack.append, stack.pop, f.cache.get
+    steps: Steps = zip(count(), body.codes, body.immediates, strict=False)
+    for position, code, immediate in steps:
+        if code == LOCAL_GET and (value := known(immediate)) is not None:
+            push(value)
+            continue
+        kind, function = rows[code]
+        if kind == HANDLED:
+            if function(f, position, immediate):
+                _skip(f, steps)
+        elif kind == CONSTANTS:
+            push(function(immediate))
+        elif kind == UNARY:
+            result = f"%v{position}"
+            append(function(result, stack[-1]))
+            stack[-1] = result
+        else:
+            second = pop()
+            result = f"%v{position}" if kind == BINARY else f"%c{position}"
+            append(function(result, stack[-1], second))
+            stack[-1] = result
+
+
+def _skip(f: FunctionBuilder, steps: Steps) -> None:
+    """Drop what cannot be reached, up to where control comes in again or the body ends."""
+    depth = 0
+    for position, code, _ in steps:
+        if code in OPENING:
+            depth += 1
+        elif code == END:
+            if depth:
+                depth -= 1
+            elif control.end_unreached(f, position):
+                return
+        elif code == ELSE and not depth:
+            control.else_unreached(f)
+            return
+
+
+def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:
+    """Lines that give each local a stack slot with its first value."""
+    lines = []
+    for index, type_ in enumerate(f.locals):
+        value = f"%arg{index}" if index < parameters else ZEROS[type_]
+        f.cache[index] = value
+        lines.append(f"%l{index} = alloca {type_}\nstore {type_} {value}, ptr %l{index}")
+    return lines
+
+
+def _stack_check(f: FunctionBuilder) -> str:
+    """Compare the stack pointer with the store's limit, before anything is done."""
+    target = f.trap(0, TrapCode.STACK_OVERFLOW, "stack")
+    return (
+        f"%storep = getelementptr i8, ptr %vmctx, i64 {f.module.offsets.vmctx_store()}\n"
+        f"%store = load ptr, ptr %storep{INVARIANT}{IN_CONTEXT}\n"
+        f"%limitp = getelementptr i8, ptr %store, i64 {STACK_LIMIT}\n"
+        f"%limit = load ptr, ptr %limitp{IN_CONTEXT}\n"
+        "%sp = call ptr @llvm.stacksave()\n"
+        "%low = icmp ult ptr %sp, %limit\n"
+        f"br i1 %low, label %{target}, label %Nstack{UNLIKELY}\n"
+        "Nstack:"
+    )
+
+
+def translate_function(
+    module: ModuleContext, index: int, body: Body, scope: int
+) -> tuple[str, set[int]]:
+    """The definition of a function, and which functions of the module it calls by name.
+
+    `index` counts imports too; `body` has been validated; `scope` is the number of metadata that
+    is free for the function. Raises UnsupportedFeature.
+    """
+    f = FunctionBuilder(module, index, body, scope)
+    signature = f.signature
+    slots = _local_slots(f, len(signature.params))
+    last = len(body.codes) - 1
+    f.labels.append(Label(last, signature.results, 0))
+    _walk(f, body)
+    checks = []
+    if module.options.stack_checks and (
+        f.calls or len(f.locals) > SMALL_LOCALS or last >= SMALL_BODY
+    ):
+        checks.append(_stack_check(f))
+    parameters = "".join(f", {type_} %arg{number}" for number, type_ in enumerate(signature.params))
+    size = module.offsets.size_of_vmctx()
+    head = (
+        f"define dso_local hidden {WASM_CC} {signature.result} @f{index}"
+        f"(ptr dereferenceable({size}) %vmctx{parameters}) #0 !dbg !{scope} {{"
+    )
+    return "\n".join((head, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")), f.callees

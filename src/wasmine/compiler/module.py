@@ -1,0 +1,232 @@
+"""What the functions of a module have in common: where its memories, tables and globals are found.
+
+Made once for a module and shared by all its units. Pointers named here are defined in the entry
+block of the functions that use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, TypeVar
+
+from wasmine.abi.vmcontext import (
+    VMGlobalDefinition,
+    VMMemoryDefinition,
+    VMTableDefinition,
+    offset_of,
+)
+from wasmine.abi.vmoffsets import VMOffsets
+from wasmine.compiler.ir import (
+    CONSTANT,
+    IN_CONTEXT,
+    INVARIANT,
+    LLVM_TYPES,
+    Signature,
+    signature,
+)
+from wasmine.errors import UnsupportedFeature
+from wasmine.types import EXTERNREF, I32, FunctionType
+from wasmine.wasm.module import ConstExpr, ModuleInfo
+
+T = TypeVar("T")
+MemoryStyle: TypeAlias = Literal["static", "dynamic"]
+"""Whether the base of a memory stays where it is, with room and a guard behind it, so that accesses
+need no check (reference: MemoryStyle)."""
+
+_BASE: Final = offset_of(VMMemoryDefinition, "base")
+_LENGTH: Final = offset_of(VMMemoryDefinition, "current_length")
+_ELEMENTS: Final = offset_of(VMTableDefinition, "base")
+_COUNT: Final = offset_of(VMTableDefinition, "current_elements")
+_STORAGE: Final = offset_of(VMGlobalDefinition, "storage")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How code is generated; part of the key of a compiled module."""
+
+    memory_styles: tuple[MemoryStyle, ...] = ()
+    """By memory index; memories beyond the end are static."""
+    stack_checks: bool = True
+    """Whether functions compare the stack pointer with the store's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A pointer that stays the same for a whole call, and the lines that compute it."""
+
+    name: str
+    text: str
+
+
+def _load(name: str, base: str, offset: int) -> str:
+    return (
+        f"{name}p = getelementptr i8, ptr {base}, i64 {offset}\n"
+        f"{name} = load ptr, ptr {name}p{INVARIANT}{IN_CONTEXT}"
+    )
+
+
+def _address(name: str, base: str, offset: int) -> str:
+    return f"{name} = getelementptr i8, ptr {base}, i64 {offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A linear memory. `base` may be used only if it is static."""
+
+    index: int
+    local: int | None
+    """Index among the memories that the module defines; None for an imported one."""
+    static: bool
+    definition: Pointer
+    base: Pointer
+    length: Pointer
+    """Where the length in bytes is, an i64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. Its elements never move."""
+
+    index: int
+    local: int | None
+    """Index among the tables that the module defines; None for an imported one."""
+    counted: bool
+    """Whether the elements are externrefs, which tables count."""
+    size: int | None
+    """The number of elements, if it cannot change."""
+    definition: Pointer
+    base: Pointer
+    length: Pointer
+    """Where the number of elements is, an i32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """A global variable, or the constant that it always is."""
+
+    type: str
+    mutable: bool
+    counted: bool
+    """Whether it holds an externref, which globals count."""
+    constant: str | None
+    definition: Pointer
+
+
+def _memory(info: ModuleInfo, options: Options, offsets: VMOffsets, index: int) -> Memory:
+    type_ = info.memories[index]
+    if type_.address is not I32:
+        raise UnsupportedFeature(f"memory {index} needs the memory64 proposal")
+    if type_.shared:
+        raise UnsupportedFeature(f"memory {index} needs the threads proposal")
+    name = f"%memory{index}d"
+    imported = index < info.imported_memories
+    local = index - info.imported_memories
+    style = options.memory_styles[index : index + 1]
+    return Memory(
+        index,
+        None if imported else local,
+        style != ("dynamic",),
+        Pointer(
+            name,
+            _load(name, "%vmctx", offsets.vmctx_imported_memory(index))
+            if imported
+            else _address(name, "%vmctx", offsets.vmctx_memory_definition(local)),
+        ),
+        Pointer(f"%memory{index}", _load(f"%memory{index}", name, _BASE)),
+        Pointer(f"%memory{index}n", _address(f"%memory{index}n", name, _LENGTH)),
+    )
+
+
+def _table(info: ModuleInfo, offsets: VMOffsets, index: int) -> Table:
+    type_ = info.tables[index]
+    if type_.address is not I32:
+        raise UnsupportedFeature(f"table {index} needs the memory64 proposal")
+    name = f"%table{index}d"
+    imported = index < info.imported_tables
+    local = index - info.imported_tables
+    return Table(
+        index,
+        None if imported else local,
+        type_.element is EXTERNREF,
+        # An import's size lies within the limits that it was asked to have, and stays there.
+        type_.minimum if type_.minimum == type_.maximum else None,
+        Pointer(
+            name,
+            _load(name, "%vmctx", offsets.vmctx_imported_table(index))
+            if imported
+            else _address(name, "%vmctx", offsets.vmctx_table_definition(local)),
+        ),
+        Pointer(f"%table{index}", _load(f"%table{index}", name, _ELEMENTS)),
+        Pointer(f"%table{index}n", _address(f"%table{index}n", name, _COUNT)),
+    )
+
+
+def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
+    type_ = info.globals[index]
+    name = f"%global{index}"
+    local = index - info.imported_globals
+    constant = None
+    if local < 0:
+        slot = offsets.vmctx_imported_global(index)
+    else:
+        slot = offsets.vmctx_global(local)
+        if not type_.mutable:
+            constant = _constant(info.global_initializers[local])
+    return Global(
+        LLVM_TYPES[type_.value],
+        type_.mutable,
+        type_.value is EXTERNREF,
+        constant,
+        Pointer(
+            name, f"{_load(f'{name}d', '%vmctx', slot)}\n{_address(name, f'{name}d', _STORAGE)}"
+        ),
+    )
+
+
+def _constant(initializer: ConstExpr) -> str | None:
+    """The value of an expression that is a single number."""
+    if len(initializer.instructions) != 1:
+        return None
+    ((opcode, immediate),) = initializer.instructions
+    write = CONSTANT.get(opcode.name)
+    return None if write is None else write(immediate)
+
+
+class Lazy(dict[int, T]):
+    """The parts of a module by index, made when they are first asked for."""
+
+    def __init__(self, make: Callable[[int], T]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, index: int) -> T:
+        return self.setdefault(index, self._make(index))
+
+
+class ModuleContext:
+    """A module, where its parts lie in VMContext, and how its code is to be generated.
+
+    Asking for a memory, table or global raises UnsupportedFeature if it cannot be compiled.
+    """
+
+    def __init__(self, info: ModuleInfo, options: Options) -> None:
+        self.info = info
+        self.options = options
+        self.offsets = offsets = VMOffsets.for_host(info)
+        self.memories = Lazy(lambda index: _memory(info, options, offsets, index))
+        self.tables = Lazy(lambda index: _table(info, offsets, index))
+        self.globals = Lazy(lambda index: _global(info, offsets, index))
+        self._signatures: dict[FunctionType, Signature] = {}
+
+    def signature(self, type_: FunctionType) -> Signature:
+        """The native signature of a function type."""
+        known = self._signatures.get(type_)
+        if known is None:
+            known = self._signatures[type_] = signature(type_)
+        return known
+
+    def signature_of(self, function_index: int) -> Signature:
+        """The native signature of a function of the module."""
+        info = self.info
+        return self.signature(info.function_type(info.functions[function_index]))

@@ -1,0 +1,473 @@
+"""Thunks between CPython and WebAssembly, generated for each function type.
+
+`entry_*` is what CPython calls by vectorcall when a WebAssembly function is called: it unboxes the
+arguments, claims the store, releases the interpreter lock, sets the landing place, calls, and boxes
+the results. `raw_*` is the same with every value as the unsigned integer of its bits.
+`import_*` is what WebAssembly code calls when a Python callable was imported.
+
+Only numbers of the common case are handled here. Everything else (other integer types, values out
+of range, several results, references to functions) goes through a Python callable that does it with
+all care and good error messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wasmine.abi.convention import SLOT_SIZE, mangle
+from wasmine.compiler.ir import LLVM_TYPES, WASM_CC
+from wasmine.compiler.ir import signature as native
+from wasmine.types import EXTERNREF, F32, F64, I32, I64, FunctionType, RefType, ValType
+
+NARGS_MASK = (1 << 63) - 1
+OFFSET_FLAG = -(1 << 63)
+"""PY_VECTORCALL_ARGUMENTS_OFFSET: the callee may use the slot before the first argument."""
+
+_UNBOX = {
+    # Signed and unsigned values of the width are taken; all else is for the slow call.
+    I32: """  %wide.{i} = call i64 @PyLong_AsLongLong(ptr %object.{i})
+  %shifted.{i} = add i64 %wide.{i}, 2147483648
+  %fits.{i} = icmp ult i64 %shifted.{i}, 6442450944
+  %value.{i} = trunc i64 %wide.{i} to i32
+  %odd.{i} = icmp eq i64 %wide.{i}, -1
+  br i1 %fits.{i}, label %ranged.{i}, label %slow
+ranged.{i}:
+  br i1 %odd.{i}, label %check.{i}, label %ready.{i}
+""",
+    I64: """  %value.{i} = call i64 @PyLong_AsLongLong(ptr %object.{i})
+  %odd.{i} = icmp eq i64 %value.{i}, -1
+  br i1 %odd.{i}, label %check.{i}, label %ready.{i}
+""",
+    F32: """  %wide.{i} = call double @PyFloat_AsDouble(ptr %object.{i})
+  %value.{i} = fptrunc double %wide.{i} to float
+  %odd.{i} = fcmp oeq double %wide.{i}, -1.0
+  br i1 %odd.{i}, label %check.{i}, label %ready.{i}
+""",
+    F64: """  %value.{i} = call double @PyFloat_AsDouble(ptr %object.{i})
+  %odd.{i} = fcmp oeq double %value.{i}, -1.0
+  br i1 %odd.{i}, label %check.{i}, label %ready.{i}
+""",
+}
+_CHECK = """check.{i}:
+  %error.{i} = call ptr @PyErr_Occurred()
+  %fine.{i} = icmp eq ptr %error.{i}, null
+  br i1 %fine.{i}, label %ready.{i}, label %slow
+ready.{i}:
+"""
+_RAW_WIDTH = {I32: 32, F32: 32, I64: 64, F64: 64}
+_RAW_UNBOX = """  %wide.{i} = call i64 @PyLong_AsUnsignedLongLong(ptr %object.{i})
+  %odd.{i} = icmp eq i64 %wide.{i}, -1
+  %big.{i} = icmp ugt i64 %wide.{i}, {maximum}
+  br i1 %big.{i}, label %slow, label %ranged.{i}
+ranged.{i}:
+  %bits.{i} = trunc i64 %wide.{i} to i{width}
+  %value.{i} = bitcast i{width} %bits.{i} to {type}
+  br i1 %odd.{i}, label %check.{i}, label %ready.{i}
+"""
+_BOX = {
+    I32: """  %long.{i} = sext i32 {value} to i64
+  %boxed.{i} = call ptr @PyLong_FromLongLong(i64 %long.{i})
+""",
+    I64: "  %boxed.{i} = call ptr @PyLong_FromLongLong(i64 {value})\n",
+    F32: """  %long.{i} = fpext float {value} to double
+  %boxed.{i} = call ptr @PyFloat_FromDouble(double %long.{i})
+""",
+    F64: "  %boxed.{i} = call ptr @PyFloat_FromDouble(double {value})\n",
+}
+_RAW_BOX = """  %bits.r{i} = bitcast {type} {value} to i{width}
+  %long.{i} = zext i{width} %bits.r{i} to i64
+  %boxed.{i} = call ptr @PyLong_FromUnsignedLongLong(i64 %long.{i})
+"""
+# A zext of i64 to i64 does not exist in LLVM.
+_RAW_BOX_64 = """  %bits.r{i} = bitcast {type} {value} to i64
+  %boxed.{i} = call ptr @PyLong_FromUnsignedLongLong(i64 %bits.r{i})
+"""
+
+
+def entry_name(signature: FunctionType) -> str:
+    """The symbol of the entry thunk of a function type."""
+    return f"entry_{mangle(signature)}"
+
+
+def raw_name(signature: FunctionType) -> str:
+    """The symbol of the entry thunk that passes bits."""
+    return f"raw_{mangle(signature)}"
+
+
+def import_name(signature: FunctionType) -> str:
+    """The symbol of the thunk for an imported Python callable of this type."""
+    return f"import_{mangle(signature)}"
+
+
+def _unbox(index: int, kind: ValType, raw: bool) -> str:
+    """IR from the argument's object to `%value.<index>`; leaves for %slow if it does not fit."""
+    load = (
+        f"  %argument.{index} = getelementptr ptr, ptr %arguments, i64 {index}\n"
+        f"  %object.{index} = load ptr, ptr %argument.{index}\n"
+    )
+    if isinstance(kind, RefType):
+        return load
+    if not raw:
+        return load + (_UNBOX[kind] + _CHECK).format(i=index)
+    width = _RAW_WIDTH[kind]
+    template = _RAW_UNBOX
+    if width == 64:
+        template = template.replace("trunc i64 %wide.{i} to i{width}", "add i64 %wide.{i}, 0")
+    return load + (template + _CHECK).format(
+        i=index, width=width, maximum=(1 << width) - 1, type=LLVM_TYPES[kind]
+    )
+
+
+def _reference_from_object(index: int, kind: ValType) -> str:
+    """IR from the argument's object to a reference; the store is claimed and the lock held."""
+    convert = "externref_from" if kind is EXTERNREF else "funcref_from"
+    return (
+        f"  %value.{index} = call ptr @wasmine_{convert}(ptr %store, ptr %object.{index})\n"
+        f"  %number.{index} = ptrtoint ptr %value.{index} to i64\n"
+        f"  %failed.{index} = icmp eq i64 %number.{index}, -1\n"
+        f"  br i1 %failed.{index}, label %abandon, label %reference.{index}\n"
+        f"reference.{index}:\n"
+    )
+
+
+def _box(index: int, kind: ValType, value: str, raw: bool) -> str:
+    """IR from a value to `%boxed.<index>`, a new reference or null."""
+    if isinstance(kind, RefType):
+        convert = "object_from_externref" if kind is EXTERNREF else "object_from_funcref"
+        return f"  %boxed.{index} = call ptr @wasmine_{convert}(ptr %store, ptr {value})\n"
+    if not raw:
+        return _BOX[kind].format(i=index, value=value)
+    width = _RAW_WIDTH[kind]
+    template = _RAW_BOX_64 if width == 64 else _RAW_BOX
+    return template.format(i=index, value=value, width=width, type=LLVM_TYPES[kind])
+
+
+def _result_values(signature: FunctionType) -> tuple[str, list[str]]:
+    """IR that takes `%result` apart, and the names of its parts."""
+    results = signature.results
+    if len(results) < 2:
+        return "", ["%result"] * len(results)
+    kind = native(signature).result
+    lines = [f"  %part.{i} = extractvalue {kind} %result, {i}\n" for i in range(len(results))]
+    return "".join(lines), [f"%part.{i}" for i in range(len(results))]
+
+
+def _box_results(signature: FunctionType, raw: bool) -> str:
+    """IR that makes `%answer`, what the caller in Python gets: a new reference or null."""
+    results = signature.results
+    split, values = _result_values(signature)
+    boxes = split + "".join(
+        _box(100 + i, kind, value, raw)
+        for i, (kind, value) in enumerate(zip(results, values, strict=True))
+    )
+    if not results and not raw:
+        return (
+            "  call void @Py_IncRef(ptr @_Py_NoneStruct)\n"
+            "  %answer = getelementptr i8, ptr @_Py_NoneStruct, i64 0\n"
+        )
+    if len(results) == 1 and not raw:
+        return boxes + "  %answer = getelementptr i8, ptr %boxed.100, i64 0\n"
+    # PyTuple_SetItem takes over the reference; a null item only happens when memory is out, and
+    # then an exception is set, which CPython reports for us.
+    return (
+        boxes
+        + f"  %answer = call ptr @PyTuple_New(i64 {len(results)})\n"
+        + "".join(
+            f"  %set.{i} = call i32 @PyTuple_SetItem(ptr %answer, i64 {i}, ptr %boxed.{100 + i})\n"
+            for i in range(len(results))
+        )
+    )
+
+
+def entry_thunk(signature: FunctionType, raw: bool = False) -> str:
+    """IR of the function that CPython calls, with the type of a vectorcallfunc."""
+    params, results = signature.params, signature.results
+    unbox = "".join(_unbox(i, kind, raw) for i, kind in enumerate(params))
+    references = "".join(
+        _reference_from_object(i, kind)
+        for i, kind in enumerate(params)
+        if isinstance(kind, RefType)
+    )
+    arguments = "".join(f", {LLVM_TYPES[kind]} %value.{i}" for i, kind in enumerate(params))
+    kind = native(signature).result
+    assign = "%result = " if results else ""
+    name = raw_name(signature) if raw else entry_name(signature)
+    convert = "wasmine_py_convert_bits" if raw else "wasmine_py_convert_arguments"
+    abandon = (
+        "abandon:\n  call void @wasmine_leave(ptr %landing)\n  ret ptr null\n" if references else ""
+    )
+    return f"""
+define ptr @{name}(ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords) {{
+entry:
+  %landing = alloca i64, i64 $landing_words, align 16
+  %count = and i64 %flagged, {NARGS_MASK}
+  %count.ok = icmp eq i64 %count, {len(params)}
+  %keywords.ok = icmp eq ptr %keywords, null
+  %shape.ok = and i1 %count.ok, %keywords.ok
+  br i1 %shape.ok, label %unbox, label %slow
+unbox:
+{unbox}  %entered = call i32 @wasmine_enter(ptr %callable, ptr %landing)
+  %refused = icmp ne i32 %entered, 0
+  br i1 %refused, label %nothing, label %claimed
+claimed:
+  %store = get ptr NativeCallable.store, %callable
+  %anyfunc = get ptr NativeCallable.anyfunc, %callable
+  %body = get ptr VMCallerCheckedAnyfunc.func_ptr, %anyfunc
+  %vmctx = get ptr VMCallerCheckedAnyfunc.vmctx, %anyfunc
+{references}  %buffer = at Landing.jump_buffer, %landing
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  store volatile ptr %frame, ptr %buffer
+  %stack = call ptr @llvm.stacksave.p0()
+  %buffer.stack = getelementptr i8, ptr %buffer, i64 16
+  store volatile ptr %stack, ptr %buffer.stack
+  put volatile ptr %stack, Landing.stack_pointer, %landing
+  %tstate = call ptr @PyEval_SaveThread()
+  put volatile ptr %tstate, Landing.tstate, %landing
+  %landed = call i32 @llvm.eh.sjlj.setjmp(ptr %buffer)
+  %first = icmp eq i32 %landed, 0
+  br i1 %first, label %run, label %back
+run:
+  {assign}call {WASM_CC} {kind} %body(ptr %vmctx{arguments})
+  call void @PyEval_RestoreThread(ptr %tstate)
+{_box_results(signature, raw)}  call void @wasmine_leave(ptr %landing)
+  ret ptr %answer
+back:
+  ; Registers hold nothing that can be relied on here: everything is read again from the landing.
+  %reason = get volatile i64 Landing.reason, %landing
+  %trapped = icmp eq i64 %reason, $trapped
+  br i1 %trapped, label %trap, label %raised
+trap:
+  %tstate.again = get volatile ptr Landing.tstate, %landing
+  call void @PyEval_RestoreThread(ptr %tstate.again)
+  call void @wasmine_raise_trap(ptr %landing)
+  br label %raised
+raised:
+  call void @wasmine_leave(ptr %landing)
+  ret ptr null
+{abandon}slow:
+  %slow.answer = call ptr @wasmine_slow_call(ptr @{convert}, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords)
+  ret ptr %slow.answer
+nothing:
+  ret ptr null
+}}
+"""
+
+
+def _import_result(results: tuple[ValType, ...]) -> str:
+    """IR from the callable's `%object.0` to a return; what is not simple goes by slots."""
+    if not results:
+        return """  %none = icmp eq ptr %object.0, @_Py_NoneStruct
+  br i1 %none, label %accept, label %slow
+accept:
+  call void @Py_DecRef(ptr %object.0)
+  %saved = call ptr @PyEval_SaveThread()
+  ret void
+"""
+    if len(results) == 1 and not isinstance(results[0], RefType):
+        (kind,) = results
+        return (
+            (_UNBOX[kind] + _CHECK).format(i=0)
+            + f"""  call void @Py_DecRef(ptr %object.0)
+  %saved = call ptr @PyEval_SaveThread()
+  ret {LLVM_TYPES[kind]} %value.0
+"""
+        )
+    return "  br label %slow\n"
+
+
+def _slot_result(signature: FunctionType) -> str:
+    """IR that returns what the Python side has written into `%slots`."""
+    results = signature.results
+    lines = ["  %saved.slow = call ptr @PyEval_SaveThread()\n"]
+    for i, kind in enumerate(results):
+        lines.append(f"  %slot.{i} = getelementptr i8, ptr %slots, i64 {i * SLOT_SIZE}\n")
+        lines.append(f"  %stored.{i} = load {LLVM_TYPES[kind]}, ptr %slot.{i}\n")
+    if not results:
+        return "".join([*lines, "  ret void\n"])
+    if len(results) == 1:
+        return "".join([*lines, f"  ret {LLVM_TYPES[results[0]]} %stored.0\n"])
+    whole = native(signature).result
+    value = "poison"
+    for i, kind in enumerate(results):
+        lines.append(
+            f"  %all.{i} = insertvalue {whole} {value}, {LLVM_TYPES[kind]} %stored.{i}, {i}\n"
+        )
+        value = f"%all.{i}"
+    return "".join([*lines, f"  ret {whole} {value}\n"])
+
+
+def import_thunk(signature: FunctionType) -> str:
+    """IR of the function that stands for a Python callable, with the WebAssembly convention."""
+    params, results = signature.params, signature.results
+    declared = "".join(f", {LLVM_TYPES[kind]} %p{i}" for i, kind in enumerate(params))
+    boxes = "".join(_box(200 + i, kind, f"%p{i}", False) for i, kind in enumerate(params))
+    stores = "".join(
+        f"  %item.{i} = getelementptr ptr, ptr %vector, i64 {i + 1}\n"
+        f"  store ptr %boxed.{200 + i}, ptr %item.{i}\n"
+        for i in range(len(params))
+    )
+    return f"""
+define {WASM_CC} {native(signature).result} @{import_name(signature)}(ptr %host{declared}) "frame-pointer"="all" {{
+entry:
+  %vector = alloca ptr, i64 {len(params) + 1}
+  %slots = alloca i8, i64 {max(1, len(results)) * SLOT_SIZE}, align 16
+  %store = get ptr VMHostFunction.store, %host
+  %thread = get ptr VMStoreContext.thread, %store
+  %landing = get ptr ThreadRecord.landing, %thread
+  %tstate = get ptr Landing.tstate, %landing
+  call void @PyEval_RestoreThread(ptr %tstate)
+{boxes}{stores}  %callable = get ptr VMHostFunction.callable, %host
+  %first = getelementptr ptr, ptr %vector, i64 1
+  %object.0 = call ptr @wasmine_call_host(ptr %callable, ptr %first, i64 {len(params)})
+  %raised = icmp eq ptr %object.0, null
+  br i1 %raised, label %unwind, label %result
+result:
+{_import_result(results)}slow:
+  %answer = call ptr @wasmine_convert_results(ptr %host, ptr %object.0, ptr %slots)
+  %refused = icmp eq ptr %answer, null
+  br i1 %refused, label %unwind, label %converted
+converted:
+{_slot_result(signature)}unwind:
+  call void @wasmine_unwind(ptr %landing)
+  unreachable
+}}
+"""
+
+
+SHARED = r"""
+; Call a Python callable with `count` new references, which are released; `arguments` has a free
+; slot before it. Null with an exception set if it raises or an argument could not be boxed.
+define ptr @wasmine_call_host(ptr %callable, ptr %arguments, i64 %count) {
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %present ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %call
+body:
+  %slot = getelementptr ptr, ptr %arguments, i64 %i
+  %value = load ptr, ptr %slot
+  %next = add i64 %i, 1
+  %absent = icmp eq ptr %value, null
+  br i1 %absent, label %release, label %present
+present:
+  br label %head
+call:
+  %flagged = or i64 %count, $offset_flag
+  %result = call ptr @PyObject_Vectorcall(ptr %callable, ptr %arguments, i64 %flagged, ptr null)
+  br label %release
+release:
+  %answer = phi ptr [ %result, %call ], [ null, %body ]
+  br label %release.head
+release.head:
+  %k = phi i64 [ 0, %release ], [ %k.next, %release.next ]
+  %k.more = icmp ult i64 %k, %count
+  br i1 %k.more, label %release.body, label %done
+release.body:
+  %k.slot = getelementptr ptr, ptr %arguments, i64 %k
+  %k.value = load ptr, ptr %k.slot
+  %k.null = icmp eq ptr %k.value, null
+  br i1 %k.null, label %release.next, label %release.one
+release.one:
+  call void @Py_DecRef(ptr %k.value)
+  br label %release.next
+release.next:
+  %k.next = add i64 %k, 1
+  br label %release.head
+done:
+  ret ptr %answer
+}
+
+; Let Python write a host function's results into slots. Takes over `result`.
+define ptr @wasmine_convert_results(ptr %host, ptr %result, ptr %slots) {
+  call void @PyErr_Clear()
+  %explanation = get ptr VMHostFunction.explanation, %host
+  %address = ptrtoint ptr %slots to i64
+  %address.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
+  %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_convert_results, ptr %explanation, ptr %result, ptr %address.o, ptr null)
+  call void @Py_DecRef(ptr %address.o)
+  call void @Py_DecRef(ptr %result)
+  %failed = icmp eq ptr %answer, null
+  br i1 %failed, label %done, label %release
+release:
+  call void @Py_DecRef(ptr %answer)
+  br label %done
+done:
+  ret ptr %answer
+}
+
+; None is null. -1 with an exception set when there is no memory.
+define ptr @wasmine_externref_from(ptr %store, ptr %object) {
+  %none = icmp eq ptr %object, @_Py_NoneStruct
+  br i1 %none, label %null, label %new
+new:
+  %box = call ptr @wasmine_externref_new(ptr %store, ptr %object)
+  %failed = icmp eq ptr %box, null
+  br i1 %failed, label %error, label %done
+done:
+  ret ptr %box
+null:
+  ret ptr null
+error:
+  %ignored = call ptr @PyErr_NoMemory()
+  ret ptr inttoptr (i64 -1 to ptr)
+}
+
+; The record of a Function of this store, null for None, -1 with an exception set otherwise.
+define ptr @wasmine_funcref_from(ptr %store, ptr %object) {
+  %none = icmp eq ptr %object, @_Py_NoneStruct
+  br i1 %none, label %null, label %ask
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %number = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_funcref_from, ptr %python_store, ptr %object, ptr null)
+  %failed = icmp eq ptr %number, null
+  br i1 %failed, label %error, label %read
+read:
+  %address = call i64 @PyLong_AsLongLong(ptr %number)
+  call void @Py_DecRef(ptr %number)
+  %record = inttoptr i64 %address to ptr
+  ret ptr %record
+null:
+  ret ptr null
+error:
+  ret ptr inttoptr (i64 -1 to ptr)
+}
+
+define ptr @wasmine_object_from_externref(ptr %store, ptr %box) {
+  %null = icmp eq ptr %box, null
+  br i1 %null, label %none, label %object
+none:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+object:
+  %value = get ptr VMExternRefInner.object, %box
+  call void @Py_IncRef(ptr %value)
+  ret ptr %value
+}
+
+define ptr @wasmine_object_from_funcref(ptr %store, ptr %anyfunc) {
+  %null = icmp eq ptr %anyfunc, null
+  br i1 %null, label %none, label %ask
+none:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %address = ptrtoint ptr %anyfunc to i64
+  %number = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
+  %function = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_object_from_funcref, ptr %python_store, ptr %number, ptr null)
+  call void @Py_DecRef(ptr %number)
+  ret ptr %function
+}
+"""
+
+
+def thunks(entries: Iterable[FunctionType], raws: Iterable[FunctionType], imports: Iterable[FunctionType]) -> str:
+    """IR of all thunks that these function types need."""
+    return "\n".join(
+        [
+            *(entry_thunk(signature) for signature in entries),
+            *(entry_thunk(signature, raw=True) for signature in raws),
+            *(import_thunk(signature) for signature in imports),
+        ]
+    )

@@ -1,0 +1,118 @@
+"""Entering and leaving WebAssembly code: what all entry thunks share.
+
+Both run with the interpreter lock held; between them the thunk releases it.
+"""
+
+from __future__ import annotations
+
+ENTRY = r"""
+; Claim the store of a callable for this thread and make `landing` the innermost landing place.
+; 0, or 1 with a Python exception set. Nothing has been claimed in the second case.
+define i32 @wasmine_enter(ptr %callable, ptr %landing) {
+entry:
+  %store = get ptr NativeCallable.store, %callable
+  br label %retry
+retry:
+  %thread = call ptr @current_thread()
+  %unknown = icmp eq ptr %thread, null
+  br i1 %unknown, label %attach, label %known
+attach:
+  %attached = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_attach_thread, ptr null)
+  %failed = icmp eq ptr %attached, null
+  br i1 %failed, label %error, label %attached.ok
+attached.ok:
+  call void @Py_DecRef(ptr %attached)
+  br label %retry
+known:
+  %owner = get ptr VMStoreContext.thread, %store
+  %idle = icmp eq ptr %owner, null
+  %mine = icmp eq ptr %owner, %thread
+  %free = or i1 %idle, %mine
+  br i1 %free, label %claim, label %busy
+busy:
+  %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_store_busy, ptr %callable, ptr null)
+  %refused = icmp eq ptr %answer, null
+  br i1 %refused, label %error, label %waited
+waited:
+  call void @Py_DecRef(ptr %answer)
+  br label %retry
+claim:
+  put ptr %thread, VMStoreContext.thread, %store
+  %depth = get i64 VMStoreContext.depth, %store
+  %deeper = add i64 %depth, 1
+  put i64 %deeper, VMStoreContext.depth, %store
+  %limit = get i64 ThreadRecord.stack_limit, %thread
+  put i64 %limit, VMStoreContext.stack_limit, %store
+  %previous = get ptr ThreadRecord.landing, %thread
+  put ptr %previous, Landing.previous, %landing
+  put ptr %store, Landing.store, %landing
+  put i64 0, Landing.reason, %landing
+  put ptr %landing, ThreadRecord.landing, %thread
+  ret i32 0
+error:
+  ret i32 1
+}
+
+; Undo `wasmine_enter`. When the outermost call ends no frame holds references any more.
+define void @wasmine_leave(ptr %landing) {
+  %store = get ptr Landing.store, %landing
+  %thread = get ptr VMStoreContext.thread, %store
+  %previous = get ptr Landing.previous, %landing
+  put ptr %previous, ThreadRecord.landing, %thread
+  %depth = get i64 VMStoreContext.depth, %store
+  %outer = sub i64 %depth, 1
+  put i64 %outer, VMStoreContext.depth, %store
+  %last = icmp eq i64 %outer, 0
+  br i1 %last, label %idle, label %done
+idle:
+  put ptr null, VMStoreContext.thread, %store
+  %deferred = get ptr VMStoreContext.externrefs, %store
+  %none = icmp eq ptr %deferred, null
+  br i1 %none, label %done, label %drain
+drain:
+  call void @wasmine_externref_drain(ptr %store)
+  br label %done
+done:
+  ret void
+}
+
+; A call whose arguments the thunk could not take as they are: Python checks and converts them,
+; and calls again with what they became, or raises the error that names the parameter.
+define ptr @wasmine_slow_call(ptr %python, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords) {
+entry:
+  call void @PyErr_Clear()
+  %count = and i64 %flagged, 9223372036854775807
+  %tuple = call ptr @PyTuple_New(i64 %count)
+  %no_memory = icmp eq ptr %tuple, null
+  br i1 %no_memory, label %error, label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %call
+body:
+  %slot = getelementptr ptr, ptr %arguments, i64 %i
+  %value = load ptr, ptr %slot
+  call void @Py_IncRef(ptr %value)
+  %ignored = call i32 @PyTuple_SetItem(ptr %tuple, i64 %i, ptr %value)
+  %next = add i64 %i, 1
+  br label %head
+call:
+  %keyed = icmp ne ptr %keywords, null
+  %names.o = select i1 %keyed, ptr %keywords, ptr @_Py_NoneStruct
+  %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr %python, ptr %callable, ptr %tuple, ptr %names.o, ptr null)
+  call void @Py_DecRef(ptr %tuple)
+  ret ptr %result
+error:
+  ret ptr null
+}
+
+; The exception for the trap in the thread's record; the interpreter lock is held.
+define void @wasmine_raise_trap(ptr %landing) noinline {
+  %thread = call ptr @current_thread()
+  %address = ptrtoint ptr %thread to i64
+  %thread.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
+  %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_raise_trap, ptr %thread.o, ptr null)
+  call void @Py_DecRef(ptr %thread.o)
+  ret void
+}
+"""

@@ -1,0 +1,182 @@
+"""Traps: from a fault or a call of the trap handler to the landing place of the innermost entry.
+
+Nothing here may allocate, lock or call Python: the code may run in a signal handler, on the
+alternate stack, at any instruction of compiled code.
+"""
+
+from __future__ import annotations
+
+FAULTS = r"""
+; Is this address in the code of a mapped image?
+define internal i1 @is_wasm_code(i64 %pc) {
+entry:
+  %count = get i64 RuntimeState.range_count, @wasmine_state
+  %ranges = get ptr RuntimeState.ranges, @wasmine_state
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %no
+body:
+  %range = getelementptr [2 x i64], ptr %ranges, i64 %i
+  %start = get i64 CodeRange.start, %range
+  %end = get i64 CodeRange.end, %range
+  %from = icmp uge i64 %pc, %start
+  %to = icmp ult i64 %pc, %end
+  %inside = and i1 %from, %to
+  %next = add i64 %i, 1
+  br i1 %inside, label %yes, label %head
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+define internal ptr @current_thread() alwaysinline {
+  %wide = get i64 RuntimeState.thread_key, @wasmine_state
+  %key = trunc i64 %wide to i32
+  %thread = call ptr @pthread_getspecific(i32 %key)
+  ret ptr %thread
+}
+
+; Record the trap in the thread's record and go to the innermost landing place.
+; The slice of the stack between the trap and that place is saved for the backtrace.
+define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address) noreturn noinline {
+  put i64 %code, ThreadRecord.trap_code, %thread
+  put i64 %pc, ThreadRecord.trap_pc, %thread
+  put i64 %sp, ThreadRecord.trap_sp, %thread
+  put i64 %address, ThreadRecord.trap_address, %thread
+  %landing = get ptr ThreadRecord.landing, %thread
+  %top = get i64 Landing.stack_pointer, %landing
+  %above = icmp ugt i64 %top, %sp
+  %distance = sub i64 %top, %sp
+  %positive = select i1 %above, i64 %distance, i64 0
+  %length = call i64 @llvm.umin.i64(i64 %positive, i64 $slice_size)
+  put i64 %length, ThreadRecord.slice_length, %thread
+  %slice = get ptr ThreadRecord.slice, %thread
+  %from = inttoptr i64 %sp to ptr
+  call void @llvm.memcpy.p0.p0.i64(ptr %slice, ptr %from, i64 %length, i1 false)
+  put i64 $trapped, Landing.reason, %landing
+  %buffer = at Landing.jump_buffer, %landing
+  call void @llvm.eh.sjlj.longjmp(ptr %buffer)
+  unreachable
+}
+
+; SIGSEGV and SIGBUS. A fault in compiled code is an access out of bounds, or the end of the native
+; stack when the address is beside the stack pointer; any other goes to whoever was installed before.
+define void @wasmine_handler(i32 %signal, ptr %info, ptr %context) {
+entry:
+  %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
+  %pc = load i64, ptr %pc.p
+  %ours = call i1 @is_wasm_code(i64 %pc)
+  br i1 %ours, label %inside, label %chain
+inside:
+  %thread = call ptr @current_thread()
+  %unknown = icmp eq ptr %thread, null
+  br i1 %unknown, label %chain, label %known
+known:
+  %landing = get ptr ThreadRecord.landing, %thread
+  %nowhere = icmp eq ptr %landing, null
+  br i1 %nowhere, label %chain, label %trap
+trap:
+  %sp.p = getelementptr i8, ptr %context, i64 $sp_offset
+  %sp = load i64, ptr %sp.p
+  %address.p = getelementptr i8, ptr %info, i64 16
+  %address = load i64, ptr %address.p
+  %shifted = add i64 %address, 8192
+  %distance = sub i64 %shifted, %sp
+  %stack = icmp ult i64 %distance, 16384
+  %code = select i1 %stack, i64 $stack_overflow, i64 $heap_out_of_bounds
+  call void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address)
+  unreachable
+chain:
+  call void @chain(i32 %signal, ptr %info, ptr %context)
+  ret void
+}
+
+; The default action is taken by restoring it and faulting again at the same instruction.
+define internal void @chain(i32 %signal, ptr %info, ptr %context) noinline {
+  %segv = icmp eq i32 %signal, $sigsegv
+  %segv.handler = get ptr RuntimeState.previous_segv, @wasmine_state
+  %segv.flags = get i64 RuntimeState.previous_segv_flags, @wasmine_state
+  %bus.handler = get ptr RuntimeState.previous_bus, @wasmine_state
+  %bus.flags = get i64 RuntimeState.previous_bus_flags, @wasmine_state
+  %handler = select i1 %segv, ptr %segv.handler, ptr %bus.handler
+  %flags = select i1 %segv, i64 %segv.flags, i64 %bus.flags
+  %number = ptrtoint ptr %handler to i64
+  %default = icmp ule i64 %number, 1
+  br i1 %default, label %restore, label %look
+look:
+  ; faulthandler, once it has written its report, restores the handler before it (which may be
+  ; this one) and raises the signal again. Calling it once more would go round for ever.
+  %code.p = getelementptr i8, ptr %info, i64 8
+  %code = load i32, ptr %code.p
+  %raised = icmp sle i32 %code, 0
+  %chaining = get i64 RuntimeState.chaining, @wasmine_state
+  %nested = icmp ne i64 %chaining, 0
+  %again = and i1 %raised, %nested
+  br i1 %again, label %restore, label %call
+restore:
+  %unused = call ptr @signal(i32 %signal, ptr null)
+  ret void
+call:
+  put i64 1, RuntimeState.chaining, @wasmine_state
+  %siginfo = and i64 %flags, $sa_siginfo
+  %simple = icmp eq i64 %siginfo, 0
+  br i1 %simple, label %one, label %three
+one:
+  call void %handler(i32 %signal)
+  br label %called
+three:
+  call void %handler(i32 %signal, ptr %info, ptr %context)
+  br label %called
+called:
+  put i64 0, RuntimeState.chaining, @wasmine_state
+  ret void
+}
+
+; The trap handler slot of VMContext (row X04). Compiled code calls it through its `@trap`, whose
+; frame pointer tells where the WebAssembly frame ends.
+define void @wasmine_trap(ptr %pc, i32 %code) noreturn {
+  %frame = call ptr @llvm.frameaddress.p0(i32 1)
+  call void @raise(ptr %pc, ptr %frame, i32 %code)
+  unreachable
+}
+
+; `frame` is the frame of the function that WebAssembly code called; `pc` its return address. What
+; is recorded is an address inside the calling instruction, as for a fault.
+define internal void @raise(ptr %pc, ptr %frame, i32 %code) noreturn noinline {
+  %thread = call ptr @current_thread()
+  %address = ptrtoint ptr %frame to i64
+  %sp = add i64 %address, $caller_sp
+  %return = ptrtoint ptr %pc to i64
+  %pc.i = sub i64 %return, 1
+  %code.i = zext i32 %code to i64
+  call void @land(ptr %thread, i64 %code.i, i64 %pc.i, i64 %sp, i64 0)
+  unreachable
+}
+
+; A host function left a Python exception: unwind the WebAssembly frames beneath it.
+define void @wasmine_unwind(ptr %landing) noreturn {
+  put i64 $raised, Landing.reason, %landing
+  %buffer = at Landing.jump_buffer, %landing
+  call void @llvm.eh.sjlj.longjmp(ptr %buffer)
+  unreachable
+}
+
+; Destructor of the thread's record, called by the C library when the thread ends.
+define void @wasmine_thread_exit(ptr %thread) {
+  %stack = get ptr ThreadRecord.alternate_stack, %thread
+  ; stack_t { NULL, SS_DISABLE, 0 }
+  %disable = alloca [3 x i64], align 16
+  call void @llvm.memset.p0.i64(ptr %disable, i8 0, i64 24, i1 false)
+  %flags = getelementptr i8, ptr %disable, i64 8
+  store i32 2, ptr %flags
+  %ignored = call i32 @sigaltstack(ptr %disable, ptr null)
+  call void @free(ptr %stack)
+  %slice = get ptr ThreadRecord.slice, %thread
+  call void @free(ptr %slice)
+  call void @free(ptr %thread)
+  ret void
+}
+"""

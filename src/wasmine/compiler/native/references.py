@@ -1,0 +1,189 @@
+"""externref: counted boxes, released late so that a trap can never leak or free too early.
+
+WebAssembly frames hold references without counting them. Every box that enters a frame (as an
+argument, a host function's result, or from a table or global) is put once into the store's deferred
+list, which owns one count until the outermost call of the store has returned. Tables and globals
+count as usual. A trap that drops frames therefore leaves no count behind (row R02).
+
+`link` is 0 outside of the list; in it, the next box with bit 0 set.
+"""
+
+from __future__ import annotations
+
+REFERENCES = r"""
+define internal ptr @header(ptr %box) alwaysinline {
+  %header = getelementptr i8, ptr %box, i64 -$externref_header
+  ret ptr %header
+}
+
+define internal void @defer(ptr %store, ptr %box) alwaysinline {
+  %head = get i64 VMStoreContext.externrefs, %store
+  %link = or i64 %head, 1
+  put i64 %link, VMExternRefInner.link, %box
+  put ptr %box, VMStoreContext.externrefs, %store
+  ret void
+}
+
+; A new box for a Python object, owned by the deferred list. The interpreter lock is held.
+; Null when there is no memory.
+define ptr @wasmine_externref_new(ptr %store, ptr %object) {
+  %header = call ptr @malloc(i64 $externref_box_size)
+  %failed = icmp eq ptr %header, null
+  br i1 %failed, label %nothing, label %fill
+fill:
+  call void @Py_IncRef(ptr %object)
+  %box = getelementptr i8, ptr %header, i64 $externref_header
+  put ptr %store, VMExternRefBox.store, %header
+  put i64 1, VMExternRefInner.strong, %box
+  put ptr %object, VMExternRefInner.object, %box
+  put ptr null, VMExternRefBox.previous, %header
+  %first = get ptr VMStoreContext.boxes, %store
+  put ptr %first, VMExternRefBox.next, %header
+  put ptr %header, VMStoreContext.boxes, %store
+  call void @defer(ptr %store, ptr %box)
+  %alone = icmp eq ptr %first, null
+  br i1 %alone, label %done, label %chain
+chain:
+  put ptr %header, VMExternRefBox.previous, %first
+  br label %done
+done:
+  ret ptr %box
+nothing:
+  ret ptr null
+}
+
+; The box enters a frame: the deferred list keeps it until the outermost call returns.
+define ptr @wasmine_externref_activate(ptr %vmctx, ptr %box) {
+  %null = icmp eq ptr %box, null
+  br i1 %null, label %done, label %look
+look:
+  %link = get i64 VMExternRefInner.link, %box
+  %out = icmp eq i64 %link, 0
+  br i1 %out, label %enter, label %done
+enter:
+  %strong = get i64 VMExternRefInner.strong, %box
+  %more = add i64 %strong, 1
+  put i64 %more, VMExternRefInner.strong, %box
+  %header = call ptr @header(ptr %box)
+  %store = get ptr VMExternRefBox.store, %header
+  call void @defer(ptr %store, ptr %box)
+  br label %done
+done:
+  ret ptr %box
+}
+
+define void @wasmine_externref_inc(ptr %box) {
+  %null = icmp eq ptr %box, null
+  br i1 %null, label %done, label %inc
+inc:
+  %strong = get i64 VMExternRefInner.strong, %box
+  %more = add i64 %strong, 1
+  put i64 %more, VMExternRefInner.strong, %box
+  br label %done
+done:
+  ret void
+}
+
+; The last count is handed to the deferred list, because freeing needs the interpreter lock.
+define void @wasmine_externref_dec(ptr %box) {
+  %null = icmp eq ptr %box, null
+  br i1 %null, label %done, label %dec
+dec:
+  %strong = get i64 VMExternRefInner.strong, %box
+  %last = icmp eq i64 %strong, 1
+  br i1 %last, label %park, label %less
+less:
+  %fewer = sub i64 %strong, 1
+  put i64 %fewer, VMExternRefInner.strong, %box
+  br label %done
+park:
+  %header = call ptr @header(ptr %box)
+  %store = get ptr VMExternRefBox.store, %header
+  call void @defer(ptr %store, ptr %box)
+  br label %done
+done:
+  ret void
+}
+
+; *slot = box: the new one is counted, the old one released.
+define void @wasmine_externref_store(ptr %vmctx, ptr %slot, ptr %box) {
+  call void @wasmine_externref_inc(ptr %box)
+  %old = load ptr, ptr %slot
+  store volatile ptr %box, ptr %slot
+  call void @wasmine_externref_dec(ptr %old)
+  ret void
+}
+
+define internal void @free_box(ptr %header) noinline {
+  %box = getelementptr i8, ptr %header, i64 $externref_header
+  %object = get ptr VMExternRefInner.object, %box
+  %next = get ptr VMExternRefBox.next, %header
+  %previous = get ptr VMExternRefBox.previous, %header
+  %store = get ptr VMExternRefBox.store, %header
+  %first = icmp eq ptr %previous, null
+  br i1 %first, label %head, label %inner
+head:
+  put ptr %next, VMStoreContext.boxes, %store
+  br label %back
+inner:
+  put ptr %next, VMExternRefBox.next, %previous
+  br label %back
+back:
+  %last = icmp eq ptr %next, null
+  br i1 %last, label %free, label %link
+link:
+  put ptr %previous, VMExternRefBox.previous, %next
+  br label %free
+free:
+  call void @free(ptr %header)
+  call void @Py_DecRef(ptr %object)
+  ret void
+}
+
+; Empty the deferred list: no frame of the store holds references any more. The interpreter lock is
+; held. Freeing runs Python code, which may enter the store again and start a new list.
+define void @wasmine_externref_drain(ptr %store) {
+entry:
+  %list = get i64 VMStoreContext.externrefs, %store
+  put i64 0, VMStoreContext.externrefs, %store
+  br label %head
+head:
+  %tagged = phi i64 [ %list, %entry ], [ %next, %again ]
+  %address = and i64 %tagged, -2
+  %end = icmp eq i64 %address, 0
+  br i1 %end, label %done, label %body
+body:
+  %box = inttoptr i64 %address to ptr
+  %next = get i64 VMExternRefInner.link, %box
+  put i64 0, VMExternRefInner.link, %box
+  %strong = get i64 VMExternRefInner.strong, %box
+  %fewer = sub i64 %strong, 1
+  put i64 %fewer, VMExternRefInner.strong, %box
+  %dead = icmp eq i64 %fewer, 0
+  br i1 %dead, label %release, label %again
+release:
+  %header = call ptr @header(ptr %box)
+  call void @free_box(ptr %header)
+  br label %again
+again:
+  br label %head
+done:
+  ret void
+}
+
+; The store dies: every box goes, whoever counted it. The interpreter lock is held.
+define void @wasmine_externref_clear(ptr %store) {
+entry:
+  br label %head
+head:
+  %header = get ptr VMStoreContext.boxes, %store
+  %end = icmp eq ptr %header, null
+  br i1 %end, label %done, label %body
+body:
+  call void @free_box(ptr %header)
+  br label %head
+done:
+  put i64 0, VMStoreContext.externrefs, %store
+  ret void
+}
+"""

@@ -1,0 +1,153 @@
+"""The two kinds of native units, put together: the runtime, and thunks for function types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from string import Template
+from typing import Final
+
+from wasmine.abi.runtime import (
+    EXTERNREF_HEADER,
+    RAISED,
+    STACK_SLICE_SIZE,
+    TRAPPED,
+    VMINSTANCE_SIZE,
+)
+from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
+from wasmine.compiler.architecture import ARCHITECTURES, Architecture
+from wasmine.compiler.native.boundary import OFFSET_FLAG, SHARED, thunks
+from wasmine.compiler.native.builtins import builtins
+from wasmine.compiler.native.entry import ENTRY
+from wasmine.compiler.native.faults import FAULTS
+from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.records import expand
+from wasmine.errors import InternalError, TrapCode
+from wasmine.types import FunctionType
+
+EXTERNAL: Final = """
+declare ptr @PyErr_NoMemory()
+declare ptr @PyErr_Occurred()
+declare void @PyErr_Clear()
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare double @PyFloat_AsDouble(ptr)
+declare ptr @PyFloat_FromDouble(double)
+declare i64 @PyLong_AsLongLong(ptr)
+declare i64 @PyLong_AsUnsignedLongLong(ptr)
+declare ptr @PyLong_FromLongLong(i64)
+declare ptr @PyLong_FromUnsignedLongLong(i64)
+declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyTuple_New(i64)
+declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare void @Py_DecRef(ptr)
+declare void @Py_IncRef(ptr)
+declare ptr @malloc(i64)
+declare void @free(ptr)
+declare i32 @mprotect(ptr, i64, i32)
+declare ptr @pthread_getspecific(i32)
+declare i32 @sigaltstack(ptr, ptr)
+declare ptr @signal(i32, ptr)
+declare i32 @wasmine_enter(ptr, ptr)
+declare void @wasmine_leave(ptr)
+declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
+declare void @wasmine_raise_trap(ptr)
+declare void @wasmine_unwind(ptr) noreturn
+declare ptr @wasmine_call_host(ptr, ptr, i64)
+declare ptr @wasmine_convert_results(ptr, ptr, ptr)
+declare ptr @wasmine_externref_from(ptr, ptr)
+declare ptr @wasmine_funcref_from(ptr, ptr)
+declare ptr @wasmine_object_from_externref(ptr, ptr)
+declare ptr @wasmine_object_from_funcref(ptr, ptr)
+"""
+INTRINSICS: Final = """
+declare ptr @llvm.frameaddress.p0(i32)
+declare ptr @llvm.returnaddress(i32)
+declare ptr @llvm.stacksave.p0()
+declare i32 @llvm.eh.sjlj.setjmp(ptr)
+declare void @llvm.eh.sjlj.longjmp(ptr)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.umin.i64(i64, i64)
+"""
+PYTHON_OBJECTS: Final = (
+    "_Py_NoneStruct",
+    "wasmine_py_attach_thread",
+    "wasmine_py_convert_arguments",
+    "wasmine_py_convert_bits",
+    "wasmine_py_convert_results",
+    "wasmine_py_funcref_from",
+    "wasmine_py_grow_memory",
+    "wasmine_py_object_from_funcref",
+    "wasmine_py_raise_trap",
+    "wasmine_py_store_busy",
+)
+"""Symbols whose address is a Python object."""
+
+# Calls that LLVM adds by itself, such as memmove, go by the address table as well.
+_FLAGS: Final = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
+
+SIGSEGV: Final = 11
+SA_SIGINFO: Final = 4
+
+
+def _architecture(name: str) -> Architecture:
+    for architecture in ARCHITECTURES.values():
+        if architecture.name == name:
+            return architecture
+    raise InternalError(f"no architecture {name}")
+
+
+def _placeholders(architecture: Architecture) -> dict[str, int]:
+    return {
+        "pc_offset": architecture.context_pc,
+        "sp_offset": architecture.context_sp,
+        "caller_sp": architecture.caller_sp,
+        "slice_size": STACK_SLICE_SIZE,
+        "trapped": TRAPPED,
+        "raised": RAISED,
+        "stack_overflow": TrapCode.STACK_OVERFLOW.value,
+        "heap_out_of_bounds": TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS.value,
+        "sigsegv": SIGSEGV,
+        "sa_siginfo": SA_SIGINFO,
+        "externref_header": EXTERNREF_HEADER,
+        "externref_box_size": size_of(VMExternRefBox),
+        "externref_kind": ElementKind.EXTERNREF.value,
+        "vminstance_size": VMINSTANCE_SIZE,
+        "landing_words": size_of(Landing) // 8,
+        "offset_flag": OFFSET_FLAG,
+    }
+
+
+def _unit(text: str, architecture: str) -> str:
+    """A whole module of IR: the text, its placeholders filled, and the declarations it needs."""
+    body = expand(Template(text).substitute(_placeholders(_architecture(architecture))))
+    defined = set(re.findall(r"^define .*?@([\w.]+)\(", body, re.M))
+    external = "\n".join(
+        f"{line} nonlazybind"
+        for line in EXTERNAL.strip().splitlines()
+        if re.findall(r"@(\w+)", line)[0] not in defined
+    )
+    objects = "\n".join(f"@{name} = external global i8" for name in PYTHON_OBJECTS)
+    state = "@wasmine_state = external global i8"
+    return "\n".join([objects, state, external, INTRINSICS, body, _FLAGS])
+
+
+def runtime_ir(architecture: str) -> str:
+    """IR of the runtime: signal handler, builtins, references, entry and exit."""
+    return _unit(
+        FAULTS + REFERENCES + ENTRY + SHARED + builtins(),
+        architecture,
+    )
+
+
+def thunks_ir(
+    entries: Iterable[FunctionType],
+    raws: Iterable[FunctionType],
+    imports: Iterable[FunctionType],
+    architecture: str,
+) -> str:
+    """IR of the thunks for these function types."""
+    return _unit(thunks(entries, raws, imports), architecture)

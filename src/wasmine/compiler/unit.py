@@ -1,0 +1,105 @@
+"""A set of functions of a module as one LLVM module.
+
+A unit defines the functions that it is made for and declares those that they call. Units of one
+module link to the same code however its functions are spread over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from wasmine.compiler.function import translate_function
+from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
+from wasmine.compiler.module import ModuleContext, Options
+from wasmine.compiler.variables import EXTERNALS
+from wasmine.wasm.body import Body
+from wasmine.wasm.module import ModuleInfo
+
+# Without "disable-tail-calls", a recursion without end could become a loop without end, and frames
+# would be missing from backtraces.
+ATTRIBUTES: Final = """
+attributes #0 = { nounwind uwtable(sync) "disable-tail-calls"="true" "frame-pointer"="none"\
+ "no-realign-stack" "probe-stack"="inline-asm" "stack-probe-size"="4096" }
+attributes #1 = { cold noinline noreturn nounwind uwtable(sync) "frame-pointer"="all" }
+attributes #2 = { cold nomerge noreturn nounwind }
+attributes #3 = { nounwind }
+attributes #4 = { nonlazybind nounwind }
+"""
+"""Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol."""
+
+
+def _trap(module: ModuleContext) -> str:
+    """`@trap` tells the handler where it was called from: that is where the trap happened.
+
+    The handler finds the frame of the function that trapped through the frame pointer.
+    """
+    return (
+        "define internal void @trap(ptr %vmctx, i32 %code) #1 {\n"
+        f"%place = getelementptr i8, ptr %vmctx, i64 {module.offsets.vmctx_trap_handler()}\n"
+        "%handler = load ptr, ptr %place\n"
+        "%pc = call ptr @llvm.returnaddress(i32 0)\n"
+        "call void %handler(ptr %pc, i32 %code)\n"
+        "unreachable\n"
+        "}"
+    )
+
+
+class Unit:
+    """The LLVM module under construction."""
+
+    def __init__(self, module: ModuleContext) -> None:
+        self._module = module
+        self._defined: set[int] = set()
+        self._called: set[int] = set()
+        self._functions: list[str] = []
+        self._subprograms: list[str] = []
+
+    def add(self, index: int, body: Body) -> None:
+        """Define a function, by its index with imports; `body` has been validated.
+
+        Raises UnsupportedFeature if it needs what is not implemented.
+        """
+        scope = FIRST_SUBPROGRAM + len(self._subprograms)
+        text, callees = translate_function(self._module, index, body, scope)
+        self._functions.append(text)
+        self._called |= callees
+        self._defined.add(index)
+        self._subprograms.append(
+            f'!{scope} = distinct !DISubprogram(name: "f{index}", scope: !11, file: !11, '
+            f"line: {body.offsets[0]}, unit: !10, spFlags: DISPFlagDefinition)"
+        )
+
+    def text(self) -> str:
+        """The module as LLVM IR."""
+        return "\n".join(
+            (
+                _trap(self._module),
+                *self._functions,
+                *map(self._declaration, sorted(self._called - self._defined)),
+                EXTERNALS,
+                ATTRIBUTES,
+                METADATA,
+                *self._subprograms,
+                "",
+            )
+        )
+
+    def _declaration(self, index: int) -> str:
+        signature = self._module.signature_of(index)
+        parameters = ", ".join(("ptr", *signature.params))
+        return f"declare hidden {WASM_CC} {signature.result} @f{index}({parameters})"
+
+
+def translate_unit(
+    info: ModuleInfo, function_indices: Iterable[int], options: Options, bodies: Iterable[Body]
+) -> str:
+    """LLVM IR that defines these functions of a module.
+
+    Indices count imports too, and none is an import's. `bodies` are theirs, in the same order,
+    decoded and validated; a generator that does so on the way will do. Raises UnsupportedFeature.
+    """
+    unit = Unit(ModuleContext(info, options))
+    for index, body in zip(function_indices, bodies, strict=True):
+        unit.add(index, body)
+    return unit.text()

@@ -1,0 +1,5 @@
+"""The version of the package, which is also part of the key of compiled code."""
+
+from typing import Final
+
+VERSION: Final = "0.1.0"

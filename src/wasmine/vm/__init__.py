@@ -1,0 +1,1 @@
+"""Native memory and what lives in it: linear memories, tables, globals, functions, instances."""

@@ -1,0 +1,154 @@
+"""Executable memory: maps images, so that their functions have addresses.
+
+A page is writable or executable, never both: code is written before it becomes executable, or
+mapped from a file and never written; the address table has pages of its own, which become read-only
+once they are filled.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import weakref
+from array import array
+from collections.abc import Callable
+from typing import Final
+
+from wasmine.abi.image import HEADER_SIZE, Header, Image, round_up
+from wasmine.errors import DeserializeError, InternalError, ResourceError
+from wasmine.vm.mmap import Mmap
+
+_MACHINES: Final = {"x86_64": 62, "aarch64": 183, "arm64": 183}
+"""What ELF calls the processors of systems."""
+
+_MAP_FIXED: Final = 0x10
+_READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_mmap: Final = _libc.mmap
+_mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int64,
+]
+_mmap.restype = ctypes.c_size_t
+_munmap: Final = _libc.munmap
+_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_MAP_FAILED: Final = ctypes.c_size_t(-1).value
+
+
+class Code:
+    """An image in executable memory. The memory is freed by `close`, or with the object."""
+
+    image: Image
+    base: int
+    """The address of the image's code; 0 once closed."""
+    end: int
+    """The address behind the image's code; 0 once closed."""
+
+    def __init__(self, image: Image, resolve: Callable[[str], int]) -> None:
+        """Map a copy of the image's code.
+
+        `resolve` gives the address of each name in the image's slots, or 0 if it has none.
+        Raises InternalError naming the one it does not know, ResourceError if the system does not
+        give the memory, DeserializeError if the code is for another processor.
+        """
+        self._allocate(image)
+        code = bytes(image.code)
+        ctypes.memmove(self.base, code, len(code))
+        # On AArch64 Linux makes the caches agree when a page first becomes executable.
+        self._memory.protect(0, image.table_offset, _READ_EXECUTE)
+        self._fill_table(resolve)
+
+    @classmethod
+    def map_file(
+        cls, fd: int, offset: int, resolve: Callable[[str], int], *, verify: bool = True
+    ) -> Code:
+        """Map the code of the serialised image that begins at `offset` of a file.
+
+        `offset` must be a page boundary; `fd` may be closed afterwards, but the file must never be
+        written again (replace it instead). `verify` is as in Image.from_bytes.
+        Raises DeserializeError if there is no such image, and what the constructor raises.
+        """
+        if offset % mmap.PAGESIZE:
+            raise InternalError(f"an image at {offset:#x} of a file, which is no page boundary")
+        header = Header.read(os.pread(fd, HEADER_SIZE, offset))
+        if os.fstat(fd).st_size < offset + header.total_size:  # or reading would be a bus error
+            raise DeserializeError("truncated: the file ends within the image")
+        self = cls.__new__(cls)
+        view = _map_view(fd, offset, header.total_size)
+        self._allocate(Image.from_bytes(view, verify=verify))
+        if header.code_size:
+            _map_file(
+                self.base, self.image.table_offset, _READ_EXECUTE, fd, offset + header.code_offset
+            )
+        self._fill_table(resolve)
+        return self
+
+    def _allocate(self, image: Image) -> None:
+        """Get writable memory for code and address table."""
+        if image.machine != _MACHINES.get(os.uname().machine):
+            raise DeserializeError("compiled for another processor")
+        self.image = image
+        # Empty code has an address too.
+        size = max(image.page, image.table_offset + round_up(image.table_size, image.page))
+        self._memory = Mmap.accessible(size)
+        self.base = self._memory.base
+        self.end = self.base + len(image.code)
+
+    def _fill_table(self, resolve: Callable[[str], int]) -> None:
+        """Write the address table and make it read-only."""
+        addresses = array("Q")
+        for name in self.image.slots:
+            # Code that compares the address of a function in the image with another has a cell.
+            address = self.address(name) if name in self.image else resolve(name)
+            if not address:
+                raise InternalError(f"compiled code needs {name!r}, which has no address")
+            addresses.append(address)
+        start = self.image.table_offset
+        ctypes.memmove(self.base + start, addresses.tobytes(), self.image.table_size)
+        self._memory.protect(start, self._memory.length - start, mmap.PROT_READ)
+
+    def address(self, name: str) -> int:
+        """The address of a function. Raises InternalError if there is none of that name."""
+        if not self.base:
+            raise InternalError("this code has been closed")
+        return self.base + self.image.extent(name).start
+
+    def contains(self, pc: int) -> bool:
+        """Whether `pc` is the address of an instruction or a constant of the image."""
+        return self.base <= pc < self.end
+
+    def offset(self, pc: int) -> int:
+        """Where in the image an address in it is."""
+        return pc - self.base
+
+    def close(self) -> None:
+        """Free the memory. Nothing may run in it, nor point to it. May be called again."""
+        self._memory.close()
+        self.base = self.end = 0
+
+
+def _map_file(address: int | None, size: int, protection: int, fd: int, offset: int) -> int:
+    """Map bytes of a file, at `address` in place of what is there, or anywhere."""
+    flags = mmap.MAP_PRIVATE | (_MAP_FIXED if address else 0)
+    result = int(_mmap(address, size, protection, flags, fd, offset))
+    if result == _MAP_FAILED:
+        reason = os.strerror(ctypes.get_errno())
+        raise ResourceError(f"cannot map {size} bytes of a file: {reason}")
+    return result
+
+
+def _map_view(fd: int, offset: int, size: int) -> memoryview:
+    """The bytes of a file, read when they are looked at.
+
+    Unlike mmap.mmap this keeps no file descriptor open: there may be many images.
+    """
+    address = _map_file(None, size, mmap.PROT_READ, fd, offset)
+    buffer = (ctypes.c_ubyte * size).from_address(address)
+    weakref.finalize(buffer, _munmap, address, size).atexit = False
+    return memoryview(buffer).cast("B").toreadonly()

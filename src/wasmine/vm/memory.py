@@ -1,0 +1,283 @@
+"""Linear memories: address space, limits, growth.
+
+A memory's size is what its VMMemoryDefinition says, and nothing else: compiled code may grow a
+static memory without telling Python. Who exports a memory, and to whom, is not known here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+from typing import Final, TypeAlias
+
+from wasmine.abi.vmcontext import MemoryKind, VMLinearMemory, VMMemoryDefinition
+from wasmine.errors import ResourceError
+from wasmine.types import Limits, MemoryType
+from wasmine.vm.mmap import Mmap
+
+WASM_PAGE_SIZE: Final = 0x1_0000
+"""Bytes in a page of linear memory."""
+WASM_MAX_PAGES: Final = 0x1_0000
+"""Pages that 32-bit addresses reach. A memory may have, and may grow to, exactly this many.
+
+The reference refuses to *grow* to the last page although a memory may *start* with it; the
+specification knows no such difference, and neither do we (reference row M04).
+"""
+
+
+@dataclass(frozen=True)
+class StaticMemory:
+    """Address space for the whole life of a memory, so that its base never moves.
+
+    Accesses need no bounds check: a 32-bit index plus an offset below `offset_guard_size` ends
+    in the memory or in pages that fault.
+    """
+
+    bound: int = WASM_MAX_PAGES
+    """Pages of address space, in front of the guard."""
+    offset_guard_size: int = 0x8000_0000
+    """Bytes that stay inaccessible behind the bound."""
+
+
+@dataclass(frozen=True)
+class DynamicMemory:
+    """Address space for the present size; growing may move the base. Accesses need a check."""
+
+    offset_guard_size: int = 0x1_0000
+    """Bytes that stay inaccessible behind the space for growth."""
+
+
+MemoryStyle: TypeAlias = StaticMemory | DynamicMemory
+
+# ctypes.string_at takes its length as a C int.
+_STRING_AT_MAX: Final = 0x7FFF_FFFF
+# The widest access that begins on the last byte in front of the guard's end must fault as well.
+_ACCESS_GUARD: Final = 0x1_0000
+
+
+class MemoryErrorKind(StrEnum):
+    """Why a memory could not be made or grown; the texts are the reference's (row M02)."""
+
+    REGION = "Error when allocating memory: {reason}"
+    COULD_NOT_GROW = (
+        "The memory could not grow: current size {current} pages, "
+        "requested increase: {attempted_delta} pages"
+    )
+    INVALID_MEMORY = "The memory is invalid because {reason}"
+    MINIMUM_TOO_LARGE = (
+        "The minimum requested memory {min_requested} pages is greater than "
+        "the maximum allowed memory {max_allowed} pages"
+    )
+    MAXIMUM_TOO_LARGE = (
+        "The maximum requested memory {max_requested} pages is greater than "
+        "the maximum allowed memory {max_allowed} pages"
+    )
+
+
+class LinearMemoryError(ResourceError):
+    """A memory could not be made or grown: the kind, and the values that its text names."""
+
+    def __init__(self, kind: MemoryErrorKind, fields: dict[str, int | str]) -> None:
+        super().__init__(kind, fields)
+        self.kind = kind
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return self.kind.format(**self.fields)
+
+
+class LinearMemory:
+    """A linear memory, its VMMemoryDefinition and its VMLinearMemory record.
+
+    The definition lies at `definition_address`, in the VMContext of the instance that `owner`
+    keeps alive, or, without an address, in this object (reference row M05).
+
+    Raises LinearMemoryError of any kind but COULD_NOT_GROW.
+    """
+
+    def __init__(
+        self,
+        type_: MemoryType,
+        style: MemoryStyle | None = None,
+        definition_address: int = 0,
+        owner: object = None,
+    ) -> None:
+        _check_limits(type_.limits)
+        self.style: Final[MemoryStyle] = StaticMemory() if style is None else style
+        self._declared: Final = type_
+        self._owner = owner
+        self._lock: Final = Lock()
+        if definition_address:
+            self._definition = VMMemoryDefinition.from_address(definition_address)
+        else:
+            self._definition = VMMemoryDefinition()
+        self._record: Final = VMLinearMemory(
+            definition=self.definition_address,
+            maximum_pages=_growth_limit(type_.limits, self.style),
+            style=MemoryKind.STATIC if isinstance(self.style, StaticMemory) else MemoryKind.DYNAMIC,
+        )
+        reserved = type_.minimum
+        if isinstance(self.style, StaticMemory):
+            reserved = self.style.bound
+            if reserved < type_.minimum:
+                raise _invalid("reservation", reserved, type_.minimum)
+        self._mapping = self._map(type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE)
+        self._publish(type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE)
+
+    @property
+    def definition_address(self) -> int:
+        """Address of the VMMemoryDefinition."""
+        return ctypes.addressof(self._definition)
+
+    @property
+    def record_address(self) -> int:
+        """Address of the VMLinearMemory record."""
+        return ctypes.addressof(self._record)
+
+    @property
+    def type(self) -> MemoryType:
+        """The type that an importer is matched with: its minimum is the current size."""
+        declared = self._declared
+        return MemoryType(Limits(self.size, declared.maximum), declared.shared, declared.address)
+
+    @property
+    def size(self) -> int:
+        """The current size in pages."""
+        return self.data_size // WASM_PAGE_SIZE
+
+    @property
+    def data_size(self) -> int:
+        """The current size in bytes."""
+        return self._definition.current_length
+
+    @property
+    def base(self) -> int:
+        """Address of the first byte. Growing a dynamic memory may change it."""
+        return self._definition.base
+
+    def grow(self, delta: int) -> int:
+        """Add `delta` pages of zeros and return the size before, in pages.
+
+        Raises LinearMemoryError, COULD_NOT_GROW beyond the limits and REGION if the system refuses;
+        the memory is then as it was.
+        """
+        with self._lock:
+            current = self.size
+            if delta == 0:
+                return current
+            if delta < 0 or current + delta > self._record.maximum_pages:
+                fields: dict[str, int | str] = {"current": current, "attempted_delta": delta}
+                raise LinearMemoryError(MemoryErrorKind.COULD_NOT_GROW, fields)
+            self._grow_to((current + delta) * WASM_PAGE_SIZE)
+            return current
+
+    def _grow_to(self, length: int) -> None:
+        old, reserved = self.data_size, self._record.reserved_bytes
+        if length <= reserved:
+            self._make_accessible(self._mapping, old, length - old)
+        else:
+            # Twice the space makes the copying of many small steps linear in the final size.
+            limit = self._record.maximum_pages * WASM_PAGE_SIZE
+            reserved = max(length, min(2 * reserved, limit))
+            moved = self._map(length, reserved)
+            ctypes.memmove(moved.base, self.base, old)
+            # Views hold the old pages; without any they go now.
+            self._mapping = moved
+            self._record.views = 0
+        self._publish(length, reserved)
+
+    def _map(self, accessible: int, reserved: int) -> Mmap:
+        try:
+            mapping = Mmap(reserved + self.style.offset_guard_size + _ACCESS_GUARD)
+        except ResourceError as error:
+            raise _region(error) from None
+        self._make_accessible(mapping, 0, accessible)
+        return mapping
+
+    @staticmethod
+    def _make_accessible(mapping: Mmap, start: int, length: int) -> None:
+        try:
+            mapping.make_accessible(start, length)
+        except ResourceError as error:
+            raise _region(error) from None
+
+    def _publish(self, length: int, reserved: int) -> None:
+        self._record.mapping_base = self._mapping.base
+        self._record.mapping_length = self._mapping.length
+        self._record.reserved_bytes = reserved
+        self._definition.base = self._mapping.base
+        self._definition.current_length = length
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Copy bytes out. Raises IndexError beyond the end."""
+        self._check_range(offset, length)
+        if length > _STRING_AT_MAX:
+            return bytes(self.view()[offset : offset + length])
+        return ctypes.string_at(self.base + offset, length)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Copy bytes in. Raises IndexError beyond the end, and then nothing is written."""
+        self._check_range(offset, len(data))
+        ctypes.memmove(self.base + offset, data, len(data))
+
+    def _check_range(self, offset: int, length: int) -> None:
+        if min(offset, length) < 0 or offset + length > self.data_size:
+            raise IndexError(
+                f"out of bounds memory access: {length} bytes at {offset}, "
+                f"the memory has {self.data_size}"
+            )
+
+    def view(self) -> memoryview:
+        """The bytes that there are now, without copying, writable.
+
+        The view keeps its pages mapped, whatever becomes of the memory. It does not grow with
+        it, and after a dynamic memory has moved it shows the pages left behind.
+        """
+        length = self.data_size
+        window = (ctypes.c_ubyte * length).from_address(self.base)
+        window.pages = self._mapping.hold()  # type: ignore[attr-defined]
+        self._record.views = 1
+        return memoryview(window).cast("B")
+
+    def close(self) -> None:
+        """Give the pages back; the memory then has none. May be called again.
+
+        Not for a memory that compiled code can still reach: its accesses count on the guard.
+        """
+        with self._lock:
+            self._mapping.close()
+            self._record.maximum_pages = 0
+            self._publish(0, 0)
+
+
+def _check_limits(limits: Limits) -> None:
+    if limits.minimum > WASM_MAX_PAGES:
+        raise LinearMemoryError(
+            MemoryErrorKind.MINIMUM_TOO_LARGE,
+            {"min_requested": limits.minimum, "max_allowed": WASM_MAX_PAGES},
+        )
+    if limits.maximum is None:
+        return
+    if limits.maximum > WASM_MAX_PAGES:
+        raise LinearMemoryError(
+            MemoryErrorKind.MAXIMUM_TOO_LARGE,
+            {"max_requested": limits.maximum, "max_allowed": WASM_MAX_PAGES},
+        )
+    if limits.maximum < limits.minimum:
+        raise _invalid("maximum", limits.maximum, limits.minimum)
+
+
+def _invalid(bound: str, pages: int, minimum: int) -> LinearMemoryError:
+    reason = f"the {bound} ({pages} pages) is less than the minimum ({minimum} pages)"
+    return LinearMemoryError(MemoryErrorKind.INVALID_MEMORY, {"reason": reason})
+
+
+def _region(error: ResourceError) -> LinearMemoryError:
+    return LinearMemoryError(MemoryErrorKind.REGION, {"reason": str(error)})
+
+
+def _growth_limit(limits: Limits, style: MemoryStyle) -> int:
+    maximum = WASM_MAX_PAGES if limits.maximum is None else limits.maximum
+    return min(maximum, style.bound) if isinstance(style, StaticMemory) else maximum

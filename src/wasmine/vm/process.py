@@ -1,0 +1,220 @@
+"""The native runtime of this process: its code, its signal handlers, and what code is mapped.
+
+There is one, installed when the first store is made. It is never removed: handlers installed later
+by others may have ours as the one to go on to.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+import weakref
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from wasmine.abi.image import Image
+from wasmine.abi.libcalls import BUILTINS
+from wasmine.abi.runtime import CodeRange, RuntimeState
+from wasmine.abi.vmcontext import size_of
+from wasmine.errors import InternalError, ResourceError
+from wasmine.vm import threads
+from wasmine.vm.arena import Arena, Token
+from wasmine.vm.code import Code
+from wasmine.vm.mmap import Mmap
+from wasmine.wasm.module import ModuleInfo
+
+MAXIMUM_CODE_RANGES: Final = 1 << 20
+"""How many images can be mapped at once; reserved as address space only."""
+
+_SA_SIGINFO: Final = 4
+_SA_ONSTACK: Final = 0x0800_0000
+_SA_NODEFER: Final = 0x4000_0000
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class _SigAction(ctypes.Structure):
+    """struct sigaction as the GNU C library has it on 64-bit Linux."""
+
+    _fields_ = (
+        ("handler", ctypes.c_size_t),
+        ("mask", ctypes.c_uint64 * 16),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_size_t),
+    )
+
+
+class MappedCode(NamedTuple):
+    """An image with WebAssembly functions that is mapped, for backtraces; sorted by `base`."""
+
+    base: int
+    end: int
+    code: weakref.ref[Code]
+    info: ModuleInfo
+
+
+class _CodeRegistration(Token):
+    """The slot of mapped code among the ranges that the signal handler knows."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        if _process:  # empty when the interpreter ends
+            _process[0].remove_code(int(self))
+
+
+class Process:
+    """The runtime's native state and the code that it runs."""
+
+    def __init__(self, image: Image, hooks: Mapping[str, Callable[..., object]]) -> None:
+        """Map the runtime's image and install the signal handlers.
+
+        `hooks` are the Python callables that native code calls, by the name of their symbol.
+        """
+        # Re-entrant: the garbage collector may drop other code while one is added.
+        self._lock = threading.RLock()
+        self._arena = Arena()
+        address = self._arena.allocate(size_of(RuntimeState))
+        self.state = RuntimeState.from_address(address)
+        self._hooks = dict(hooks)
+        self._symbols = {"wasmine_state": address, "_Py_NoneStruct": id(None)}
+        self._symbols |= {name: id(hook) for name, hook in self._hooks.items()}
+        # Never unmapped, not even when the interpreter ends: threads may still be inside.
+        self._ranges = Mmap.accessible(MAXIMUM_CODE_RANGES * size_of(CodeRange))
+        self.state.ranges = self._ranges.base
+        self._slots: dict[int, MappedCode] = {}
+        self._free_slots: list[int] = []
+        self._mapped: tuple[MappedCode, ...] = ()
+        self._code = Code(image, self.resolve)
+        self.state.thread_key = threads.create_key(self._code.address("wasmine_thread_exit"))
+        self._handler = self._code.address("wasmine_handler")
+        self.trap_handler = self._code.address("wasmine_trap")
+        self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
+        self._bind_references()
+        self.install_handlers()
+
+    def resolve(self, symbol: str) -> int:
+        """The address of something that generated code refers to by name, 0 if it is unknown."""
+        if symbol in self._symbols:
+            return self._symbols[symbol]
+        if symbol.startswith("wasmine_"):
+            return self._code.address(symbol)
+        library = ctypes.pythonapi if symbol.startswith("Py") else _libc
+        function = getattr(library, symbol, None)
+        address = 0 if function is None else ctypes.cast(function, ctypes.c_void_p).value or 0
+        self._symbols[symbol] = address
+        return address
+
+    def attach_thread(self) -> None:
+        """Make the calling thread known. Called by native code on a thread's first entry."""
+        threads.attach(self.state.thread_key)
+
+    def install_handlers(self) -> None:
+        """Make ours the first handler of faults, and remember which one to go on to.
+
+        Called again whenever a store is made, because faulthandler or another runtime may have
+        put its own handler in front of ours since.
+        """
+        with self._lock:
+            for number, name in ((signal.SIGSEGV, "previous_segv"), (signal.SIGBUS, "previous_bus")):
+                current = _SigAction()
+                self._sigaction(number, None, current)
+                if current.handler == self._handler:
+                    continue
+                setattr(self.state, name, current.handler)
+                setattr(self.state, f"{name}_flags", current.flags)
+                ours = _SigAction(
+                    handler=self._handler, flags=_SA_SIGINFO | _SA_ONSTACK | _SA_NODEFER
+                )
+                self._sigaction(number, ours, None)
+
+    @staticmethod
+    def _sigaction(number: int, new: _SigAction | None, old: _SigAction | None) -> None:
+        new_address = None if new is None else ctypes.byref(new)
+        if _libc.sigaction(number, new_address, None if old is None else ctypes.byref(old)):
+            raise ResourceError(f"cannot install the handler of signal {number}")
+
+    def add_code(self, code: Code, info: ModuleInfo) -> object:
+        """Let faults in this code be traps, until nobody holds the result any more."""
+        with self._lock:
+            slot = self._free_slots.pop() if self._free_slots else self.state.range_count
+            if slot == MAXIMUM_CODE_RANGES:
+                raise ResourceError("too many modules are mapped")
+            self._slots[slot] = MappedCode(code.base, code.end, weakref.ref(code), info)
+            self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
+            entry = self._range(slot)
+            # The handler may look at any moment: an entry is empty until its end is set.
+            entry.start = code.base
+            entry.end = code.end
+            self.state.range_count = max(self.state.range_count, slot + 1)
+        return _CodeRegistration(slot)
+
+    def remove_code(self, slot: int) -> None:
+        """The code in this slot is about to be unmapped."""
+        with self._lock:
+            entry = self._range(slot)
+            entry.end = 0
+            entry.start = 0
+            del self._slots[slot]
+            self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
+            self._free_slots.append(slot)
+
+    def _range(self, slot: int) -> CodeRange:
+        return CodeRange.from_address(self.state.ranges + slot * size_of(CodeRange))
+
+    def find_code(self, pc: int) -> tuple[Code, ModuleInfo] | None:
+        """The mapped code that contains an address."""
+        mapped = self._mapped
+        position = bisect_right(mapped, pc, key=attrgetter("base"))
+        if not position or pc >= mapped[position - 1].end:
+            return None
+        code = mapped[position - 1].code()
+        return None if code is None else (code, mapped[position - 1].info)
+
+    def current_thread(self) -> int:
+        """The address of the calling thread's ThreadRecord, 0 before its first entry."""
+        return threads.record(self.state.thread_key)
+
+    def _bind_references(self) -> None:
+        """Make the runtime's functions for externrefs callable; all of them need the lock."""
+
+        def native(name: str, result: Any, *arguments: Any) -> Any:
+            return ctypes.PYFUNCTYPE(result, *arguments)(self._code.address(name))
+
+        address, value = ctypes.c_size_t, ctypes.py_object
+        self.externref_inc: Callable[[int], None] = native("wasmine_externref_inc", None, address)
+        self.externref_dec: Callable[[int], None] = native("wasmine_externref_dec", None, address)
+        self.externref_from: Callable[[int, object], int] = native(
+            "wasmine_externref_from", address, address, value
+        )
+        self.object_from_externref: Callable[[int, int], object] = native(
+            "wasmine_object_from_externref", value, address, address
+        )
+        self.drain_references: Callable[[int], None] = native(
+            "wasmine_externref_drain", None, address
+        )
+        self.clear_references: Callable[[int], None] = native(
+            "wasmine_externref_clear", None, address
+        )
+
+
+_process: list[Process] = []
+_installing: Final = threading.Lock()
+
+
+def install(image: Callable[[], Image], hooks: Mapping[str, Callable[..., object]]) -> Process:
+    """The runtime of this process; `image` gives its code if it is not installed yet."""
+    with _installing:
+        if not _process:
+            _process.append(Process(image(), hooks))
+        return _process[0]
+
+
+def current() -> Process:
+    """The runtime of this process. Raises InternalError before `install`."""
+    if not _process:
+        raise InternalError("the native runtime is not installed")
+    return _process[0]

@@ -1,0 +1,64 @@
+"""From what the native runtime recorded of a trap to the exception that Python sees."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import partial
+
+from wasmine.abi.vmcontext import ThreadRecord
+from wasmine.errors import Frame, Trap, TrapCode
+from wasmine.vm.code import Code
+from wasmine.vm.process import current
+from wasmine.wasm.module import ModuleInfo
+
+
+def raise_trap(record_address: int) -> None:
+    """Raise the Trap that the record of this thread describes; native code calls this."""
+    record = ThreadRecord.from_address(record_address)
+    stack = ctypes.string_at(record.slice, record.slice_length)
+    innermost = current().find_code(record.trap_pc)
+    frames = partial(_walk, record.trap_pc, stack, innermost)
+    raise Trap(TrapCode(record.trap_code), frames=frames)
+
+
+def _walk(
+    pc: int, stack: bytes, found: tuple[Code, ModuleInfo] | None
+) -> Sequence[Frame]:
+    """The WebAssembly frames from `pc` outwards, as far as the saved stack reaches.
+
+    `stack` is the memory from the stack pointer upwards, `found` the code that contains `pc`.
+    Compiled functions keep no frame pointer; how far the return address is from the stack pointer
+    is known for every instruction.
+    """
+    frames = []
+    position = 0
+    while found is not None:
+        code, info = found
+        offset = code.offset(pc)
+        frames.append(_frame(code, info, offset))
+        size = code.image.frame_size_at(offset)
+        if size is None or position + size > len(stack):
+            break
+        position += size
+        # An address inside the calling instruction, as for the innermost frame.
+        pc = int.from_bytes(stack[position - 8 : position], "little") - 1
+        found = current().find_code(pc)
+    return [frame for frame in frames if frame is not None]
+
+
+def _frame(code: Code, info: ModuleInfo, offset: int) -> Frame | None:
+    """The frame at an offset of an image; None for the helpers that every image contains."""
+    extent = code.image.function_at(offset)
+    if extent is None or not extent.name.startswith("f") or not extent.name[1:].isdecimal():
+        return None
+    index = int(extent.name[1:])
+    module_offset = code.image.wasm_offset(offset)
+    body = info.bodies[index - info.imported_functions]
+    return Frame(
+        info.names.module,
+        index,
+        info.function_name(index),
+        module_offset,
+        None if module_offset is None else module_offset - body.start,
+    )

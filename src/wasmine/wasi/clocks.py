@@ -1,0 +1,34 @@
+"""clock_res_get and clock_time_get."""
+
+from __future__ import annotations
+
+from wasmine.wasi.abi import ClockId, Errno, ErrnoError
+from wasmine.wasi.context import Clocks, Context
+from wasmine.wasi.preview1 import handler
+
+
+def read_clock(clocks: Clocks, clock: int) -> int:
+    """Nanoseconds. Raises ErrnoError(EINVAL) for a clock that does not exist."""
+    match clock:
+        case ClockId.REALTIME:
+            return clocks.realtime()
+        case ClockId.MONOTONIC:
+            return clocks.monotonic()
+        case ClockId.PROCESS_CPUTIME:
+            return clocks.process_cputime()
+        case ClockId.THREAD_CPUTIME:
+            return clocks.thread_cputime()
+        case _:
+            raise ErrnoError(Errno.EINVAL)
+
+
+@handler("clock_res_get")
+def clock_res_get(wasi: Context, clock: int, resolution: int) -> None:
+    read_clock(wasi.clocks, clock)
+    wasi.memory.write_u64(resolution, wasi.clocks.resolution)
+
+
+@handler("clock_time_get")
+def clock_time_get(wasi: Context, clock: int, precision: int, timestamp: int) -> None:  # noqa: ARG001
+    """The precision is a permission to be coarse, of which no use is made."""
+    wasi.memory.write_u64(timestamp, read_clock(wasi.clocks, clock) & 0xFFFFFFFFFFFFFFFF)

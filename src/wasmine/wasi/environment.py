@@ -1,0 +1,197 @@
+"""What a program is given: `Environment`, and `run` for the common case."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from wasmine import Function, Instance, LinkError, Memory, Module
+from wasmine.wasi import clocks as clock_functions
+from wasmine.wasi import files, paths, polling, process, sockets
+from wasmine.wasi.context import Clocks, Context
+from wasmine.wasi.descriptors import DescriptorTable
+from wasmine.wasi.guest import GuestMemory
+from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, check_complete, functions, link
+from wasmine.wasi.process import WasiExit
+from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
+
+# Importing a topic binds its handlers.
+TOPICS: Final = (clock_functions, files, paths, polling, process, sockets)
+check_complete()
+
+Imports = dict[str, dict[str, Callable[..., int]]]
+
+
+class Environment:
+    """The arguments, environment variables, streams, clocks and randomness of one program.
+
+    stdin: bytes, text, a Python file or a descriptor; stdout and stderr: a Python file, binary or
+    text, a function of bytes or a descriptor. None stands for the process's own stream. Nothing
+    that is handed in is ever closed. Raises TypeError and ValueError for what cannot be used.
+
+        environment = Environment(argv=["tool", "-v"], stdin=b"data")
+        instance = environment.instantiate(module)
+        exit_code = environment.start(instance)
+    """
+
+    def __init__(
+        self,
+        argv: Iterable[str | bytes] = (),
+        env: Mapping[str, str | bytes] | None = None,
+        stdin: Source = None,
+        stdout: Sink = None,
+        stderr: Sink = None,
+        *,
+        clocks: Clocks | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        if isinstance(argv, (str, bytes)):
+            raise TypeError("argv: expected a sequence of arguments, got one string")
+        streams = (
+            input_stream(stdin),
+            output_stream("stdout", stdout),
+            output_stream("stderr", stderr),
+        )
+        self._context = Context(
+            [_c_string("argv", argument) for argument in argv],
+            [_variable(name, value) for name, value in (env or {}).items()],
+            DescriptorTable(streams),
+            Clocks() if clocks is None else clocks,
+            random,
+        )
+
+    def imports(self, module: Module | None = None) -> Imports:
+        """The functions, as the imports of an `Instance`; with a module, only those it imports.
+
+        Raises LinkError when the module imports one of them with another type.
+        """
+        offered = {snapshot: functions(snapshot) for snapshot in (SNAPSHOT, UNSTABLE)}
+        wanted = offered if module is None else _imported(module)
+        return {
+            snapshot: {
+                name: link(row, function, self._context)
+                for name, (row, function) in rows.items()
+                if name in wanted.get(snapshot, ())
+            }
+            for snapshot, rows in offered.items()
+            if snapshot in wanted
+        }
+
+    def bind(self, instance: Instance) -> None:
+        """Names the instance whose memory the functions work on: its export "memory"."""
+        memory = instance.exports.get("memory")
+        self._context.bind(GuestMemory(memory if isinstance(memory, Memory) else None))
+
+    def instantiate(
+        self, module: Module, imports: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Instance:
+        """An instance with these functions among its imports, and bound.
+
+        `imports` are the others, and win where they name the same. A library (a "reactor") is made
+        ready by its `_initialize`; a program waits for `start`. Raises LinkError as `Instance` does.
+        """
+        merged: dict[str, dict[str, Any]] = {**self.imports(module)}
+        for name, members in (imports or {}).items():
+            merged[name] = {**merged.get(name, {}), **members}
+        instance = Instance(module, merged)
+        self.bind(instance)
+        initialize = instance.exports.get("_initialize")
+        if isinstance(initialize, Function) and "_start" not in instance.exports:
+            initialize()
+        return instance
+
+    def start(self, instance: Instance) -> int:
+        """Runs a program to its end and returns its exit code, an unsigned 32-bit integer.
+
+        Raises LinkError when the module is no program, Trap when it traps.
+        """
+        main = instance.exports.get("_start")
+        if not isinstance(main, Function):
+            raise LinkError("unknown export: the module is no WASI program, it has no _start")
+        self.bind(instance)
+        try:
+            main()
+        except WasiExit as exit_:
+            return exit_.code
+        return 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a program ended. The streams are empty unless they were captured."""
+
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+def run(
+    module: Module | str | os.PathLike[str] | bytes,
+    argv: Iterable[str | bytes] | None = None,
+    env: Mapping[str, str | bytes] | None = None,
+    stdin: Source = None,
+    capture: bool = True,
+    *,
+    imports: Mapping[str, Mapping[str, Any]] | None = None,
+    clocks: Clocks | None = None,
+    random: Callable[[int], bytes] = os.urandom,
+) -> Result:
+    """Runs a program and returns its exit code and output.
+
+    `argv` begins with the program's name, as in C; without it that is all there is. With `capture`
+    off, output goes to the process's own streams. Raises Trap when the program traps, and what
+    `Module` and `Environment.instantiate` raise.
+    """
+    if argv is None:
+        argv = [Path(module).name if isinstance(module, (str, os.PathLike)) else "program"]
+    if not isinstance(module, Module):
+        module = Module(module)
+    stdout = bytearray()
+    stderr = bytearray()
+    environment = Environment(
+        argv,
+        env,
+        stdin,
+        stdout.extend if capture else None,
+        stderr.extend if capture else None,
+        clocks=clocks,
+        random=random,
+    )
+    exit_code = environment.start(environment.instantiate(module, imports))
+    return Result(exit_code, bytes(stdout), bytes(stderr))
+
+
+def _imported(module: Module) -> dict[str, set[str]]:
+    """The WASI functions that a module imports. Raises LinkError for types that differ."""
+    names: dict[str, set[str]] = {}
+    wrong = []
+    for wanted in module.imports:
+        row = ROWS.get(wanted.name)
+        if wanted.module not in (SNAPSHOT, UNSTABLE) or row is None:
+            continue
+        if wanted.type != row.type:
+            wrong.append(f"{wanted.module}.{wanted.name}: {row.type}, not {wanted.type}")
+        names.setdefault(wanted.module, set()).add(wanted.name)
+    if wrong:
+        raise LinkError(f"incompatible import type: {'; '.join(wrong)}")
+    return names
+
+
+def _variable(name: str, value: str | bytes) -> bytes:
+    encoded = _c_string("env", name)
+    if not encoded or b"=" in encoded:
+        raise ValueError(f"env: {name!r} cannot be the name of a variable")
+    return encoded + b"=" + _c_string("env", value)
+
+
+def _c_string(what: str, text: str | bytes) -> bytes:
+    """UTF-8, or what the operating system gave Python where it is not."""
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"{what}: expected str, got {type(text).__name__}")
+    data = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
+    if b"\0" in data:
+        raise ValueError(f"{what}: {text!r} contains a zero character")
+    return data

@@ -1,0 +1,1 @@
+"""The binary format: from bytes to a checked module, and to text for people."""

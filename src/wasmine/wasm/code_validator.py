@@ -1,0 +1,143 @@
+"""Validation of function bodies (specification 3.4, algorithm in its appendix).
+
+The loop applies one rule to all instructions whose type is in the opcode table: operands are
+compared with the top of the stack by identity and replaced by the results. Whatever does not match
+there, and every other instruction, goes to the functions of `rules`.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, Final, TypeAlias, cast
+
+from wasmine.errors import CompileError
+from wasmine.types import FunctionType, ValType
+from wasmine.wasm.body import Body
+from wasmine.wasm.features import SUPPORTED, check_type_supported, unsupported
+from wasmine.wasm.module import ModuleInfo
+from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
+from wasmine.wasm.operands import FLOOR, Operands
+from wasmine.wasm.rules import RULES, Rule, check_select, typed_rule
+
+# How the loop checks an instruction.
+_RULE, _PUSH, _UNARY, _BINARY, _LOAD, _STORE, _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE, _SELECT = range(
+    10
+)
+
+_Row: TypeAlias = tuple[int, ValType, ValType, ValType, int, Rule]
+"""How to check; first operand, second operand, result; natural alignment; the rule in full."""
+
+_VARIABLES: Final = {
+    "local.get": _LOCAL_GET,
+    "local.set": _LOCAL_SET,
+    "local.tee": _LOCAL_TEE,
+    "select": _SELECT,
+}
+_BLOCK: Final = BY_NAME["block"].index
+_NUMBERS: Final = ("i32", "i64", "f32", "f64", "v128")
+
+
+def _unsupported_rule(opcode: Opcode) -> Rule:
+    def refuse(_operands: Operands, _immediate: object, _code: int) -> None:
+        raise unsupported(f"instruction {opcode.mnemonic}", opcode.feature)
+
+    return refuse
+
+
+def _row(opcode: Opcode) -> _Row:
+    if opcode.feature not in SUPPORTED:
+        return _RULE, FLOOR, FLOOR, FLOOR, 0, _unsupported_rule(opcode)
+    if opcode.name in RULES or opcode.name == "select":
+        how = _VARIABLES.get(opcode.name, _RULE)
+        return how, FLOOR, FLOOR, FLOOR, 0, RULES[opcode.name]
+    rule = typed_rule(opcode)
+    params, results = opcode.params or (), opcode.results or ()
+    how = _shape(opcode.immediates, len(params), len(results))
+    first, second, *_ = (*params, FLOOR, FLOOR)
+    result, *_ = (*results, FLOOR)
+    return how, first, second, result, opcode.access.bit_length() - 1, rule
+
+
+def _shape(immediates: tuple[str, ...], params: int, results: int) -> int:
+    """How the loop can check an instruction with so many operands and results."""
+    if not immediates and results == 1 and params in (1, 2):
+        return _UNARY if params == 1 else _BINARY
+    if immediates == ("memarg",):
+        if (params, results) == (1, 1):
+            return _LOAD
+        if (params, results) == (2, 0):
+            return _STORE
+    if immediates and immediates[0] in _NUMBERS:
+        return _PUSH
+    return _RULE
+
+
+_ROWS: Final = [_row(opcode) for opcode in OPCODES]
+
+
+def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # noqa: C901, PLR0912
+    """Checks a decoded function body, counted from the first function that is not imported.
+
+    The module itself was checked before. Puts the type of its operands in the place of the
+    immediate that a `select` without a type lacks. Raises InvalidModule or UnsupportedFeature, with
+    the offset of the instruction and the index of the function.
+    """
+    operands = Operands(info, body.locals)
+    stack, locals_, immediates = operands.stack, body.locals, cast("list[Any]", body.immediates)
+    push, pop, rows = stack.append, stack.pop, _ROWS
+    # without a memory no offset is right, and the rule in full says why
+    local_count, offset_bound = len(locals_), 1 << 32 if info.memories else 0
+    position = 0
+    try:
+        _enter_function(operands, local_index)
+        for position, code, immediate in zip(count(), body.codes, immediates):
+            how, first, second, result, alignment, rule = rows[code]
+            if how == _LOCAL_GET and immediate < local_count:
+                push(locals_[immediate])
+            elif how == _PUSH:
+                push(result)
+            elif how == _BINARY and stack[-1] is second and stack[-2] is first:
+                pop()
+                stack[-1] = result
+            elif how == _LOCAL_SET and immediate < local_count and stack[-1] is locals_[immediate]:
+                pop()
+            elif how == _UNARY and stack[-1] is first:
+                stack[-1] = result
+            elif how == _LOCAL_TEE and immediate < local_count and stack[-1] is locals_[immediate]:
+                pass
+            elif (
+                how == _LOAD
+                and stack[-1] is first
+                and immediate[0] <= alignment
+                and immediate[1] < offset_bound
+                and not immediate[2]
+            ):
+                stack[-1] = result
+            elif (
+                how == _STORE
+                and stack[-1] is second
+                and stack[-2] is first
+                and immediate[0] <= alignment
+                and immediate[1] < offset_bound
+                and not immediate[2]
+            ):
+                pop()
+                pop()
+            elif how == _SELECT:
+                immediates[position] = check_select(operands)
+            else:
+                rule(operands, immediate, code)
+    except CompileError as error:
+        if error.offset is None:
+            error.offset = body.offsets[position]
+        error.function = info.imported_functions + local_index
+        raise
+
+
+def _enter_function(operands: Operands, local_index: int) -> None:
+    """Opens the block that the function is, checking the types of its locals."""
+    info = operands.info
+    type_ = info.function_type(info.functions[info.imported_functions + local_index])
+    for local in set(operands.locals):
+        check_type_supported(local)
+    operands.open(_BLOCK, FunctionType((), type_.results))

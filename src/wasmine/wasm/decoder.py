@@ -1,0 +1,313 @@
+"""From bytes to `ModuleInfo`: the sections of a module, but not the bodies of its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from wasmine.errors import MalformedModule
+from wasmine.types import FUNCREF, GlobalType, MemoryType, RefType, TableType, ref
+from wasmine.wasm import limits
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.immediates import read_constant_expression
+from wasmine.wasm.module import (
+    CodeEntry,
+    ConstExpr,
+    CustomSection,
+    DataSegment,
+    ElementSegment,
+    Export,
+    Import,
+    Kind,
+    ModuleInfo,
+)
+from wasmine.wasm.opcodes import BY_NAME
+from wasmine.wasm.reader import Reader
+from wasmine.wasm.typecodes import (
+    read_global_type,
+    read_memory_type,
+    read_rec_type,
+    read_ref_type,
+    read_table_type,
+)
+
+MAGIC: Final = b"\0asm"
+VERSION: Final = b"\1\0\0\0"
+
+
+def decode(data: bytes) -> ModuleInfo:
+    """Reads the sections of a module. Raises MalformedModule with the offset of what is wrong."""
+    if len(data) > limits.MODULE_SIZE:
+        raise MalformedModule(f"module too large: {len(data)} bytes", 0)
+    reader = Reader(data)
+    if reader.bytes(4) != MAGIC:
+        raise MalformedModule("magic header not detected", 0)
+    if reader.bytes(4) != VERSION:
+        raise MalformedModule("unknown binary version", 4)
+    info = ModuleInfo(data)
+    last = 0
+    try:
+        while not reader.at_end:
+            last = _read_section(reader, info, last)
+    except MalformedModule:
+        _check_bodies(info)
+        raise
+    _check_counts(info, len(data))
+    return info
+
+
+def _check_bodies(info: ModuleInfo) -> None:
+    """Raises the error of a function body in a module with an error behind its bodies.
+
+    A body that is longer than its size says is found here: what follows is taken for a section.
+    """
+    for local_index in range(min(len(info.bodies), len(info.functions) - info.imported_functions)):
+        decode_body(info, local_index)
+
+
+def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
+    """Reads one section after the one at place `last` in the order. Returns its own place."""
+    offset = reader.offset
+    section = reader.byte()
+    if section != 0 and section not in _SECTIONS:
+        raise MalformedModule("malformed section id", offset)
+    size = reader.u32()
+    if size > len(reader.data) - reader.position:
+        raise MalformedModule("length out of bounds", reader.offset)
+    if section == 0:
+        _read_custom(reader.part(size), info)
+        return last
+    end = reader.position + size
+    place = _ORDER.index(section) + 1
+    if place <= last:
+        raise MalformedModule("unexpected content after last section", offset)
+    # as in the specification, what a section holds may run over its end and be wrong there
+    _SECTIONS[section](reader, info)
+    if reader.position != end:
+        raise reader.error("section size mismatch")
+    return place
+
+
+def _check_counts(info: ModuleInfo, offset: int) -> None:
+    if len(info.bodies) != len(info.functions) - info.imported_functions:
+        raise MalformedModule("function and code section have inconsistent lengths", offset)
+    if info.data_count is not None and info.data_count != len(info.data_segments):
+        raise MalformedModule("data count and data section have inconsistent lengths", offset)
+
+
+def _read_custom(reader: Reader, info: ModuleInfo) -> None:
+    name = reader.name(limits.NAME_SIZE, "name of a custom section")
+    end = reader.base + len(reader.data)
+    info.custom_sections.append(CustomSection(name, reader.offset, end))
+
+
+def _read_types(reader: Reader, info: ModuleInfo) -> None:
+    for _ in range(reader.count(limits.TYPES, "types")):
+        read_rec_type(reader, info)
+
+
+def _read_imports(reader: Reader, info: ModuleInfo) -> None:
+    for _ in range(reader.count(limits.IMPORTS, "imports")):
+        module = reader.name(limits.NAME_SIZE, "module name")
+        name = reader.name(limits.NAME_SIZE, "import name")
+        kind = _read_kind(reader, "import")
+        info.imports.append(Import(module, name, kind, _read_import_type(reader, info, kind)))
+    info.imported_functions = len(info.functions)
+    info.imported_tables = len(info.tables)
+    info.imported_memories = len(info.memories)
+    info.imported_globals = len(info.globals)
+    info.imported_tags = len(info.tags)
+
+
+def _read_import_type(
+    reader: Reader, info: ModuleInfo, kind: Kind
+) -> int | TableType | MemoryType | GlobalType:
+    """The type of an import, which also begins the index space of its kind."""
+    match kind:
+        case "func":
+            info.functions.append(reader.u32())
+            return info.functions[-1]
+        case "table":
+            info.tables.append(read_table_type(reader))
+            return info.tables[-1]
+        case "memory":
+            info.memories.append(read_memory_type(reader))
+            return info.memories[-1]
+        case "global":
+            info.globals.append(read_global_type(reader))
+            return info.globals[-1]
+        case "tag":
+            info.tags.append(_read_tag(reader))
+            return info.tags[-1]
+
+
+_KINDS: Final[tuple[Kind, ...]] = ("func", "table", "memory", "global", "tag")
+
+
+def _read_kind(reader: Reader, what: str) -> Kind:
+    code = reader.byte()
+    if code >= len(_KINDS):
+        raise reader.error(f"malformed {what} kind", back=1)
+    return _KINDS[code]
+
+
+def _read_tag(reader: Reader) -> int:
+    if reader.byte():
+        raise reader.error("malformed tag attribute", back=1)
+    return reader.u32()
+
+
+def _read_functions(reader: Reader, info: ModuleInfo) -> None:
+    count = reader.count(limits.FUNCTIONS, "functions")
+    info.functions += [reader.u32() for _ in range(count)]
+
+
+def _read_tables(reader: Reader, info: ModuleInfo) -> None:
+    for _ in range(reader.count(limits.TABLES, "tables")):
+        initializer = None
+        if reader.data[reader.position : reader.position + 2] == b"\x40\x00":
+            reader.position += 2
+            info.tables.append(read_table_type(reader))
+            initializer = read_constant_expression(reader, info)
+        else:
+            info.tables.append(read_table_type(reader))
+        info.table_initializers.append(initializer)
+
+
+def _read_memories(reader: Reader, info: ModuleInfo) -> None:
+    count = reader.count(limits.MEMORIES, "memories")
+    info.memories += [read_memory_type(reader) for _ in range(count)]
+
+
+def _read_tags(reader: Reader, info: ModuleInfo) -> None:
+    info.tags += [_read_tag(reader) for _ in range(reader.count(limits.TAGS, "tags"))]
+
+
+def _read_globals(reader: Reader, info: ModuleInfo) -> None:
+    for _ in range(reader.count(limits.GLOBALS, "globals")):
+        info.globals.append(read_global_type(reader))
+        info.global_initializers.append(read_constant_expression(reader, info))
+
+
+def _read_exports(reader: Reader, info: ModuleInfo) -> None:
+    for _ in range(reader.count(limits.EXPORTS, "exports")):
+        name = reader.name(limits.NAME_SIZE, "export name")
+        kind = _read_kind(reader, "export")
+        info.exports.append(Export(name, kind, reader.u32()))
+
+
+def _read_start(reader: Reader, info: ModuleInfo) -> None:
+    info.start = reader.u32()
+
+
+# Bits of the number before an element segment. Two of them have two meanings.
+_PASSIVE_OR_DECLARATIVE: Final = 1
+_HAS_TABLE: Final = 2
+_DECLARATIVE: Final = 2
+_EXPRESSIONS: Final = 4
+
+
+def _read_elements(reader: Reader, info: ModuleInfo) -> None:
+    functions = _FunctionReferences()
+    for _ in range(reader.count(limits.ELEMENT_SEGMENTS, "element segments")):
+        info.elements.append(_read_element_segment(reader, info, functions))
+
+
+def _read_element_segment(
+    reader: Reader, info: ModuleInfo, functions: _FunctionReferences
+) -> ElementSegment:
+    start = reader.offset
+    flags = reader.u32()
+    if flags > 7:
+        raise MalformedModule("malformed elements segment kind", start)
+    mode: Literal["active", "passive", "declarative"] = "active"
+    table, offset = 0, None
+    if flags & _PASSIVE_OR_DECLARATIVE:
+        mode = "declarative" if flags & _DECLARATIVE else "passive"
+    else:
+        table = reader.u32() if flags & _HAS_TABLE else 0
+        offset = read_constant_expression(reader, info)
+    type_: RefType = FUNCREF if flags & _EXPRESSIONS else ref("func", nullable=False)
+    if flags & (_PASSIVE_OR_DECLARATIVE | _HAS_TABLE):
+        if flags & _EXPRESSIONS:
+            type_ = read_ref_type(reader)
+        elif reader.byte():
+            raise reader.error("malformed element kind", back=1)
+    count = reader.count(limits.SEGMENT_ELEMENTS, "elements of a segment")
+    items: Sequence[ConstExpr]
+    if flags & _EXPRESSIONS:
+        items = [read_constant_expression(reader, info) for _ in range(count)]
+    else:
+        items = functions.read(reader, count)
+    return ElementSegment(mode, type_, table, offset, items)
+
+
+class _FunctionReferences:
+    """The expression `ref.func i` of each function index, once per module: segments repeat them."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, ConstExpr] = {}
+
+    def read(self, reader: Reader, count: int) -> list[ConstExpr]:
+        known = self._known
+        items = []
+        for _ in range(count):
+            offset = reader.offset
+            index = reader.u32()
+            item = known.get(index)
+            if item is None:
+                item = known[index] = ConstExpr(((_REF_FUNC, index),), offset)
+            items.append(item)
+        return items
+
+
+_REF_FUNC: Final = BY_NAME["ref.func"]
+
+
+def _read_data_count(reader: Reader, info: ModuleInfo) -> None:
+    info.data_count = reader.count(limits.DATA_SEGMENTS, "data segments")
+
+
+def _read_code(reader: Reader, info: ModuleInfo) -> None:
+    count = reader.count(limits.FUNCTIONS, "functions")
+    for _ in range(count):
+        size = reader.u32()
+        start = reader.position
+        if size > limits.FUNCTION_SIZE:
+            raise reader.error(f"function too large: {size} bytes", back=1)
+        reader.skip(size)
+        info.bodies.append(CodeEntry(start, start + size))
+
+
+def _read_data(reader: Reader, info: ModuleInfo) -> None:
+    for _ in range(reader.count(limits.DATA_SEGMENTS, "data segments")):
+        start = reader.offset
+        flags = reader.u32()
+        if flags > 2:
+            raise MalformedModule("malformed data segment kind", start)
+        memory = reader.u32() if flags == 2 else 0
+        offset = None if flags == 1 else read_constant_expression(reader, info)
+        size = reader.u32()
+        start = reader.position
+        reader.skip(size)
+        mode: Literal["active", "passive"] = "passive" if flags == 1 else "active"
+        info.data_segments.append(DataSegment(mode, memory, offset, start, start + size))
+
+
+_SECTIONS: Final[dict[int, Callable[[Reader, ModuleInfo], None]]] = {
+    1: _read_types,
+    2: _read_imports,
+    3: _read_functions,
+    4: _read_tables,
+    5: _read_memories,
+    6: _read_globals,
+    7: _read_exports,
+    8: _read_start,
+    9: _read_elements,
+    10: _read_code,
+    11: _read_data,
+    12: _read_data_count,
+    13: _read_tags,
+}
+_ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
+"""The identifiers of the sections other than custom ones, in the order that modules keep."""

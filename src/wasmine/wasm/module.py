@@ -1,0 +1,211 @@
+"""What a module consists of, as `decode` reads it and everything after it uses it.
+
+Function bodies stay where they are in the bytes; `decode_body` reads one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from wasmine.errors import InvalidModule
+from wasmine.types import FunctionType, GlobalType, MemoryType, RefType, TableType, ValType
+from wasmine.wasm.names import Names, read_names, read_producers
+from wasmine.wasm.opcodes import Opcode
+
+Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """A field of a struct or the elements of an array."""
+
+    storage: ValType | Literal["i8", "i16"]
+    mutable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StructType:
+    """A defined type: a heap object with fields."""
+
+    fields: tuple[FieldType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """A defined type: a heap object with elements."""
+
+    field: FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class SubType:
+    """What a type that is declared with `sub` says about other types."""
+
+    final: bool
+    supertypes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConstExpr:
+    """A constant expression: instructions with their immediates, without the final `end`."""
+
+    instructions: tuple[tuple[Opcode, object], ...]
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What a module asks for; `type` is a type index for functions and tags."""
+
+    module: str
+    name: str
+    kind: Kind
+    type: int | TableType | MemoryType | GlobalType
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What a module gives out, by its index among its kind."""
+
+    name: str
+    kind: Kind
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ElementSegment:
+    """References to put into a table; `offset` is None unless the segment is active."""
+
+    mode: Literal["active", "passive", "declarative"]
+    type: RefType
+    table: int
+    offset: ConstExpr | None
+    items: Sequence[ConstExpr]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSegment:
+    """Bytes `start` to `end` of the module, to put into a memory."""
+
+    mode: Literal["active", "passive"]
+    memory: int
+    offset: ConstExpr | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeEntry:
+    """Where in the module a function's locals and body are."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomSection:
+    """A section that the specification gives no meaning: its content is `start` to `end`."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(eq=False)
+class ModuleInfo:
+    """A decoded module. Index spaces begin with what is imported, as in the specification."""
+
+    data: bytes
+    types: list[FunctionType | StructType | ArrayType] = field(default_factory=list)
+    rec_groups: list[tuple[int, int]] = field(default_factory=list)
+    """Explicit recursion groups: index of the first type and number of types."""
+    subtypes: dict[int, SubType] = field(default_factory=dict)
+
+    imports: list[Import] = field(default_factory=list)
+    functions: list[int] = field(default_factory=list)
+    """Type index of every function."""
+    tables: list[TableType] = field(default_factory=list)
+    memories: list[MemoryType] = field(default_factory=list)
+    globals: list[GlobalType] = field(default_factory=list)
+    tags: list[int] = field(default_factory=list)
+    """Type index of every tag."""
+    imported_functions: int = 0
+    imported_tables: int = 0
+    imported_memories: int = 0
+    imported_globals: int = 0
+    imported_tags: int = 0
+
+    exports: list[Export] = field(default_factory=list)
+    start: int | None = None
+    global_initializers: list[ConstExpr] = field(default_factory=list)
+    """One for each global that is not imported."""
+    table_initializers: list[ConstExpr | None] = field(default_factory=list)
+    """One for each table that is not imported; None where its elements start as null."""
+    elements: list[ElementSegment] = field(default_factory=list)
+    data_count: int | None = None
+    """What the data count section says, None without one."""
+    data_segments: list[DataSegment] = field(default_factory=list)
+    bodies: list[CodeEntry] = field(default_factory=list)
+    """One for each function that is not imported."""
+    custom_sections: list[CustomSection] = field(default_factory=list)
+
+    def function_type(self, type_index: int, offset: int | None = None) -> FunctionType:
+        """The function type with this index.
+
+        Raises InvalidModule, with the offset of what names the type, if there is none.
+        """
+        try:
+            type_ = self.types[type_index]
+        except IndexError:
+            raise InvalidModule(f"unknown type {type_index}", offset) from None
+        if not isinstance(type_, FunctionType):
+            raise InvalidModule(f"type mismatch: type {type_index} is not a function", offset)
+        return type_
+
+    @cached_property
+    def names(self) -> Names:
+        """What the name section says; empty without one."""
+        return read_names(self._custom("name"))
+
+    @cached_property
+    def producers(self) -> dict[str, list[tuple[str, str]]]:
+        """What the producers section says: by field, the tools and their versions."""
+        return read_producers(self._custom("producers"))
+
+    @cached_property
+    def declared_functions(self) -> frozenset[int]:
+        """Functions that are referred to outside of function bodies, so that `ref.func` may."""
+        found = {entry.index for entry in self.exports if entry.kind == "func"}
+        expressions = {*self.global_initializers, *filter(None, self.table_initializers)}
+        for segment in self.elements:
+            expressions.update(segment.items)
+        for expression in expressions:
+            found.update(
+                immediate
+                for opcode, immediate in expression.instructions
+                if opcode.name == "ref.func" and isinstance(immediate, int)
+            )
+        return frozenset(found)
+
+    def _custom(self, name: str) -> bytes:
+        for section in self.custom_sections:
+            if section.name == name:
+                return self.data[section.start : section.end]
+        return b""
+
+    @cached_property
+    def _public_names(self) -> dict[int, str]:
+        """Names of functions from exports, and from imports where they are not exported."""
+        imports = [entry for entry in self.imports if entry.kind == "func"]
+        found = {index: f"{entry.module}.{entry.name}" for index, entry in enumerate(imports)}
+        exports = [entry for entry in self.exports if entry.kind == "func"]
+        # the first export of a function counts
+        found.update((entry.index, entry.name) for entry in reversed(exports))
+        return found
+
+    def function_name(self, index: int) -> str | None:
+        """A name for people: from the name section, else from an export, else from its import."""
+        return self.names.functions.get(index) or self._public_names.get(index)

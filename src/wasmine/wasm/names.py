@@ -1,0 +1,104 @@
+"""The custom sections `name` and `producers`.
+
+They are no part of what a module means, so what cannot be read of them is left out and nothing is
+raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from wasmine.errors import MalformedModule
+from wasmine.wasm.reader import Reader
+
+NameMap: TypeAlias = dict[int, str]
+IndirectNameMap: TypeAlias = dict[int, NameMap]
+
+
+@dataclass
+class Names:
+    """Names by index; of what lies inside a function or type, by its index first."""
+
+    module: str | None = None
+    functions: NameMap = field(default_factory=dict)
+    locals: IndirectNameMap = field(default_factory=dict)
+    labels: IndirectNameMap = field(default_factory=dict)
+    types: NameMap = field(default_factory=dict)
+    tables: NameMap = field(default_factory=dict)
+    memories: NameMap = field(default_factory=dict)
+    globals: NameMap = field(default_factory=dict)
+    elements: NameMap = field(default_factory=dict)
+    data_segments: NameMap = field(default_factory=dict)
+    fields: IndirectNameMap = field(default_factory=dict)
+    tags: NameMap = field(default_factory=dict)
+
+
+def read_names(content: bytes) -> Names:
+    """The content of a name section, as far as it can be read."""
+    names = Names()
+    reader = Reader(content)
+    with suppress(MalformedModule):
+        while not reader.at_end:
+            section = reader.byte()
+            part = reader.part(reader.u32())
+            if section in _SUBSECTIONS:
+                attribute, read = _SUBSECTIONS[section]
+                with suppress(MalformedModule):
+                    read(part, names, attribute)
+    return names
+
+
+def _read_name(reader: Reader) -> str:
+    return reader.bytes(reader.u32()).decode("utf-8", "replace")
+
+
+def _read_module_name(reader: Reader, names: Names, _attribute: str) -> None:
+    names.module = _read_name(reader)
+
+
+def _read_map(reader: Reader, found: NameMap) -> None:
+    for _ in range(reader.u32()):
+        index = reader.u32()
+        found[index] = _read_name(reader)
+
+
+def _read_name_map(reader: Reader, names: Names, attribute: str) -> None:
+    _read_map(reader, getattr(names, attribute))
+
+
+def _read_indirect_map(reader: Reader, names: Names, attribute: str) -> None:
+    found: IndirectNameMap = getattr(names, attribute)
+    for _ in range(reader.u32()):
+        _read_map(reader, found.setdefault(reader.u32(), {}))
+
+
+_SUBSECTIONS: Final[dict[int, tuple[str, Callable[[Reader, Names, str], None]]]] = {
+    0: ("module", _read_module_name),
+    1: ("functions", _read_name_map),
+    2: ("locals", _read_indirect_map),
+    3: ("labels", _read_indirect_map),
+    4: ("types", _read_name_map),
+    5: ("tables", _read_name_map),
+    6: ("memories", _read_name_map),
+    7: ("globals", _read_name_map),
+    8: ("elements", _read_name_map),
+    9: ("data_segments", _read_name_map),
+    10: ("fields", _read_indirect_map),
+    11: ("tags", _read_name_map),
+}
+
+
+def read_producers(content: bytes) -> dict[str, list[tuple[str, str]]]:
+    """The content of a producers section, as far as it can be read."""
+    fields: dict[str, list[tuple[str, str]]] = {}
+    reader = Reader(content)
+    with suppress(MalformedModule):
+        for _ in range(reader.u32()):
+            values = fields.setdefault(_read_name(reader), [])
+            for _ in range(reader.u32()):
+                name = _read_name(reader)
+                values.append((name, _read_name(reader)))
+    return fields

@@ -1,0 +1,164 @@
+"""Validation of modules (specification 3.5). `code_validator` checks the function bodies."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasmine.errors import InvalidModule
+from wasmine.types import (
+    I32,
+    FunctionType,
+    Limits,
+    TableType,
+    ref,
+)
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.code_validator import validate_body
+from wasmine.wasm.constants import check_constant
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.features import check_type_supported, is_subtype, unsupported
+from wasmine.wasm.module import DataSegment, ElementSegment, Kind, ModuleInfo
+
+__all__ = ["validate", "validate_body", "validate_module"]
+
+_FUNCTION: Final = ref("func", nullable=False)
+"""The type of a segment of function indices, which has nulls in no version of the language."""
+
+_MEMORY_PAGES: Final = 1 << 16
+_TABLE_ELEMENTS: Final = (1 << 32) - 1
+
+
+def validate(data: bytes) -> ModuleInfo:
+    """Decodes and checks a module with all its function bodies.
+
+    Raises MalformedModule, InvalidModule or UnsupportedFeature.
+    """
+    info = decode(data)
+    validate_module(info)
+    for local_index in range(len(info.bodies)):
+        validate_body(info, local_index, decode_body(info, local_index))
+    return info
+
+
+def validate_module(info: ModuleInfo) -> None:
+    """Checks everything but function bodies. Raises InvalidModule or UnsupportedFeature."""
+    _check_types(info)
+    _check_functions(info)
+    if info.tags:
+        raise unsupported("tag", "exceptions")
+    for table in info.tables:
+        _check_table(table)
+    _check_memories(info)
+    for global_ in info.globals:
+        check_type_supported(global_.value)
+    _check_initializers(info)
+    _check_exports(info)
+    _check_start(info)
+    for element in info.elements:
+        _check_element(info, element)
+    for segment in info.data_segments:
+        _check_data(info, segment)
+
+
+def _check_types(info: ModuleInfo) -> None:
+    if info.rec_groups or info.subtypes:
+        raise unsupported("recursive type or subtype", "gc")
+    for type_ in info.types:
+        if not isinstance(type_, FunctionType):
+            raise unsupported("type", "gc")
+        for value in {*type_.params, *type_.results}:
+            check_type_supported(value)
+
+
+def _check_functions(info: ModuleInfo) -> None:
+    for function, type_index in enumerate(info.functions):
+        try:
+            info.function_type(type_index)
+        except InvalidModule as error:
+            error.function = function
+            raise
+
+
+def _check_limits(limits: Limits, bound: int, message: str) -> None:
+    if limits.minimum > bound or (limits.maximum is not None and limits.maximum > bound):
+        raise InvalidModule(message)
+    if limits.maximum is not None and limits.minimum > limits.maximum:
+        raise InvalidModule(f"size minimum must not be greater than maximum: {limits}")
+
+
+def _check_table(table: TableType) -> None:
+    if table.address is not I32:
+        raise unsupported("table of 64-bit indices", "memory64")
+    check_type_supported(table.element)
+    _check_limits(table.limits, _TABLE_ELEMENTS, "table size must be at most 2^32-1")
+
+
+def _check_memories(info: ModuleInfo) -> None:
+    if len(info.memories) > 1:
+        raise unsupported("number of memories", "multi-memory")
+    for memory in info.memories:
+        if memory.address is not I32:
+            raise unsupported("64-bit memory", "memory64")
+        if memory.shared:
+            raise unsupported("shared memory", "threads")
+        message = "memory size must be at most 65536 pages (4GiB)"
+        _check_limits(memory.limits, _MEMORY_PAGES, message)
+
+
+def _check_initializers(info: ModuleInfo) -> None:
+    for index, initializer in enumerate(info.global_initializers, info.imported_globals):
+        check_constant(info, initializer, info.globals[index].value, index)
+    if any(info.table_initializers):
+        raise unsupported("initial value of a table", "function-references")
+
+
+def _check_exports(info: ModuleInfo) -> None:
+    names: set[str] = set()
+    spaces: dict[Kind, int] = {
+        "func": len(info.functions),
+        "table": len(info.tables),
+        "memory": len(info.memories),
+        "global": len(info.globals),
+        "tag": len(info.tags),
+    }
+    for export in info.exports:
+        if export.index >= spaces[export.kind]:
+            kind = "function" if export.kind == "func" else export.kind
+            raise InvalidModule(f"unknown {kind} {export.index} is exported as {export.name!r}")
+        if export.name in names:
+            raise InvalidModule(f"duplicate export name {export.name!r}")
+        names.add(export.name)
+
+
+def _check_start(info: ModuleInfo) -> None:
+    if info.start is None:
+        return
+    if info.start >= len(info.functions):
+        raise InvalidModule(f"unknown function {info.start} is the start function")
+    type_ = info.function_type(info.functions[info.start])
+    if type_.params or type_.results:
+        raise InvalidModule(f"start function has type {type_}", function=info.start)
+
+
+def _check_element(info: ModuleInfo, segment: ElementSegment) -> None:
+    globals_ = len(info.globals)
+    if segment.offset is not None:
+        if segment.table >= len(info.tables):
+            raise InvalidModule(f"unknown table {segment.table}", segment.offset.offset)
+        element = info.tables[segment.table].element
+        if not is_subtype(segment.type, element):
+            message = f"type mismatch: segment of {segment.type} for a table of {element}"
+            raise InvalidModule(message, segment.offset.offset)
+        check_constant(info, segment.offset, I32, globals_)
+    if segment.type is not _FUNCTION:
+        check_type_supported(segment.type)
+    for item in set(segment.items):
+        check_constant(info, item, segment.type, globals_)
+
+
+def _check_data(info: ModuleInfo, segment: DataSegment) -> None:
+    if segment.offset is None:
+        return
+    if segment.memory >= len(info.memories):
+        raise InvalidModule(f"unknown memory {segment.memory}", segment.offset.offset)
+    check_constant(info, segment.offset, I32, len(info.globals))

@@ -1,0 +1,1 @@
+"""The official WebAssembly test suite, run against wasmine: `pytest tests/spec` or `python -m tests.spec`."""

@@ -1,0 +1,1 @@
+"""One test file for each module, or group of them, of the package."""

@@ -1,0 +1,133 @@
+"""Types: identity, immutability, text."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from wasmine.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    V128,
+    ExportType,
+    FunctionType,
+    GlobalType,
+    ImportType,
+    Limits,
+    MemoryType,
+    TableType,
+    TagType,
+    ref,
+)
+
+VALUE_TYPES = [I32, I64, F32, F64, V128, FUNCREF, EXTERNREF, ref("func", False), ref(7)]
+
+EXTERN_TYPES = [
+    (FunctionType((), ()), "() -> ()"),
+    (FunctionType((I32, I32), (I32,)), "(i32, i32) -> (i32)"),
+    (MemoryType(Limits(1)), "memory 1"),
+    (MemoryType(Limits(1, 2), shared=True, address=I64), "memory i64 1 2 shared"),
+    (TableType(FUNCREF, Limits(0, 10)), "table 0 10 funcref"),
+    (TableType(EXTERNREF, Limits(3), I64), "table i64 3 externref"),
+    (GlobalType(I32), "global i32"),
+    (GlobalType(F64, mutable=True), "global (mut f64)"),
+    (TagType(FunctionType((I32,))), "tag (i32) -> ()"),
+]
+
+
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [
+        (I32, "i32"),
+        (V128, "v128"),
+        (FUNCREF, "funcref"),
+        (EXTERNREF, "externref"),
+        (ref("none"), "nullref"),
+        (ref("func", False), "(ref func)"),
+        (ref(3), "(ref null 3)"),
+        (ref(3, False), "(ref 3)"),
+    ],
+    ids=str,
+)
+def test_value_types_are_named_as_in_the_text_format(type_: object, text: str) -> None:
+    assert str(type_) == text
+
+
+def test_value_types_know_their_class() -> None:
+    assert [type_.is_num for type_ in VALUE_TYPES] == [True] * 4 + [False] * 5
+    assert [type_.is_vec for type_ in VALUE_TYPES] == [False] * 4 + [True] + [False] * 4
+    assert [type_.is_ref for type_ in VALUE_TYPES] == [False] * 5 + [True] * 4
+    assert [type_.is_defaultable for type_ in VALUE_TYPES] == [True] * 7 + [False, True]
+
+
+def test_reference_types_are_interned() -> None:
+    assert ref("func") is FUNCREF
+    kept = ref(12, False)
+    assert ref(12, False) is kept
+    assert ref(12) is not kept
+
+
+@pytest.mark.parametrize("type_", [*VALUE_TYPES, FunctionType((I32, FUNCREF), (F32,))], ids=str)
+def test_interned_types_survive_copies_and_pickling(type_: object) -> None:
+    assert copy.copy(type_) is type_
+    assert copy.deepcopy(type_) is type_
+    assert pickle.loads(pickle.dumps(type_)) is type_
+
+
+def test_function_types_are_interned_whatever_iterable_they_come_from() -> None:
+    type_ = FunctionType([I32, I64], iter((F32,)))
+    assert FunctionType((I32, I64), (F32,)) is type_
+    assert type_.params == (I32, I64)
+    assert type_.results == (F32,)
+    assert FunctionType((I32, I64)) is not type_
+
+
+def test_function_types_are_interned_across_threads() -> None:
+    kept = []
+
+    def make(_: int) -> int:
+        kept.append(FunctionType([I64] * 41, [ref(123_456)]))
+        return id(kept[-1])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(make, range(200)))) == 1
+
+
+def test_function_types_refuse_what_is_no_type() -> None:
+    wrong: Any = "i32"
+    with pytest.raises(TypeError, match="'i32' is not a value type"):
+        FunctionType((wrong,))
+
+
+@pytest.mark.parametrize(("type_", "text"), EXTERN_TYPES, ids=lambda value: str(value))
+def test_external_types_have_readable_text(type_: object, text: str) -> None:
+    assert str(type_) == text
+
+
+def test_imports_and_exports_have_readable_text() -> None:
+    type_ = FunctionType((I32,))
+    assert str(ImportType("env", "log", type_)) == "env.log: (i32) -> ()"
+    assert str(ExportType("memory", MemoryType(Limits(1)))) == "memory: memory 1"
+
+
+@pytest.mark.parametrize("type_", [*VALUE_TYPES, *(type_ for type_, _ in EXTERN_TYPES)], ids=str)
+def test_types_are_immutable_and_hashable(type_: Any) -> None:
+    assert hash(type_) == hash(copy.deepcopy(type_))
+    for field in dataclasses.fields(type_):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(type_, field.name, None)
+
+
+def test_equal_external_types_compare_equal() -> None:
+    assert MemoryType(Limits(1, 2)) == MemoryType(Limits(1, 2))
+    assert TableType(FUNCREF, Limits(1)) != TableType(EXTERNREF, Limits(1))
+    assert (MemoryType(Limits(3, 9)).minimum, TableType(FUNCREF, Limits(3, 9)).maximum) == (3, 9)
