@@ -172,7 +172,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--kernels", metavar="A,B", help="only these kernels")
     parser.add_argument("--rounds", type=int, metavar="N", help="timed runs (default: 5)")
     parser.add_argument("--quick", action="store_true", help="less work and fewer rounds")
-    parser.add_argument("--opt", default="default", metavar="LEVEL", help="wasmine's opt_level")
+    parser.add_argument("--opt", default="light", metavar="LEVEL", help="wasmine's opt_level")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every measurement")
     options = parser.parse_args()
     if options.rounds is None:

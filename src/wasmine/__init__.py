@@ -47,9 +47,8 @@ from wasmine.types import (
     TagType,
     ValType,
 )
-from wasmine.version import VERSION
+from wasmine.version import VERSION as __version__
 
-__version__ = VERSION
 
 __all__ = [
     "EXTERNREF",

@@ -212,7 +212,8 @@ class Runner:
         for name in self._engine.imported_modules(module):
             if self._registered.get(name, ...) is None:
                 raise _Failed(f"it imports from {name!r}, which could not be instantiated")
-        return self._engine.instantiate(module, self._registered)
+        made = {name: one for name, one in self._registered.items() if one is not None}
+        return self._engine.instantiate(module, made)
 
     def _instance(self, name: str | None) -> Any:
         instance = self._instances.get(name)

@@ -42,6 +42,7 @@ class FakeEngine:
 
     def instantiate(self, module: object, registered: Mapping[str, object]) -> object:
         self._do("instantiate")
+        assert None not in registered.values()
         return module
 
     def invoke(
@@ -145,6 +146,12 @@ def test_whatever_needs_a_module_that_failed_fails(tmp_path: Path) -> None:
     assert passes(tmp_path, commands, compile=error) == [False] * 5
     linking = EngineError(Stage.LINK, "unknown import")
     assert passes(tmp_path, commands, instantiate=linking) == [False] * 5
+
+
+def test_only_instances_that_were_made_can_be_imported(tmp_path: Path) -> None:
+    register = {"type": "register", "as": "M", "name": "nobody"}
+    importing = {"type": "module", "filename": "n.wasm"}
+    assert passes(tmp_path, [register, MODULE, importing]) == [False, True, False]
 
 
 def test_definitions_make_several_instances(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ in a wrapper around each function, which takes and gives values as 64-bit slots.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding as llvm
@@ -112,6 +113,7 @@ def _entry(index: int, signature: Signature) -> str:
     )
 
 
+ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _MASKS = {"i32": 0xFFFF_FFFF, "float": 0xFFFF_FFFF}
 
 
@@ -128,6 +130,7 @@ class Program:
         entries = [_entry(index, self.module.signature_of(index)) for index in self.indices]
         self.ir = "\n".join((translate(info, options), LANDING, STACK_POINTER, *entries))
         self._engine = self._compile(opt)
+        self._entries: dict[int, Callable[[int, int], int]] = {}
         self._memory: list[Any] = []
         self.offsets = VMOffsets.for_host(info)
         self.context = ctypes.create_string_buffer(self.offsets.size_of_vmctx() + 16)
@@ -215,16 +218,20 @@ class Program:
             ctypes.CFUNCTYPE(ctypes.c_int64)(self._engine.get_function_address("stack_pointer"))()
         )
 
+    def _enter(self, index: int) -> Callable[[int, int], int]:
+        known = self._entries.get(index)
+        if known is None:
+            address = self._engine.get_function_address(f"enter{index}")
+            known = self._entries[index] = ENTRY_TYPE(address)
+        return known
+
     def call(self, name: str, *bits: int) -> tuple[int, ...] | TrapCode:
         """Call an export: arguments and results are the bits of values, a trap is its code."""
         index = self.exports[name]
         signature = self.module.signature_of(index)
         slots = (ctypes.c_uint64 * max(len(signature.params), len(signature.results), 1))(*bits)
-        enter = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
-            self._engine.get_function_address(f"enter{index}")
-        )
-        code = enter(self.vmctx, ctypes.addressof(slots))
+        code = self._enter(index)(self.vmctx, ctypes.addressof(slots))
         if code != -1:
-            return TrapCode(code)
+            return next(trap for trap in TrapCode if trap.value == code)
         pairs = zip(signature.results, slots, strict=False)
         return tuple(value & _MASKS.get(type_, (1 << 64) - 1) for type_, value in pairs)

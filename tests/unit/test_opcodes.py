@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from wasmine.types import FunctionType, ref
+from wasmine.types import ref
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.module import ModuleInfo
@@ -178,5 +178,9 @@ def test_every_kind_of_immediate_is_used() -> None:
 
 def test_names_of_a_mnemonic_differ() -> None:
     variants = [opcode for opcode in OPCODES if "/" in opcode.name]
-    assert [opcode.name for opcode in variants] == ["select/typed", "ref.test/null", "ref.cast/null"]
+    assert [opcode.name for opcode in variants] == [
+        "select/typed",
+        "ref.test/null",
+        "ref.cast/null",
+    ]
     assert [opcode.mnemonic for opcode in variants] == ["select", "ref.test", "ref.cast"]

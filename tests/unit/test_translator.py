@@ -257,7 +257,7 @@ def test_memory(style: MemoryStyle) -> None:
     assert program.call("load64", 0) == (0x7F << 56,)
     assert program.call("store16", 3, 0xABCD_1234) == ()
     assert bytes(memory[2:6]) == b"\0\x34\x12\0"
-    memory[20:24] = (1, 0, 0xA0, 0x7F)  # a signalling NaN
+    memory[20:24] = [1, 0, 0xA0, 0x7F]  # a signalling NaN
     assert program.call("move f32", 40, 20) == ()
     assert bytes(memory[40:44]) == b"\1\0\xa0\x7f"
     memory[100], memory[104] = 3, 4

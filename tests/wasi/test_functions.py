@@ -32,6 +32,10 @@ class FakeMemory(bytearray):
             raise IndexError
         return bytes(self[offset : offset + length])
 
+    @property
+    def data_size(self) -> int:
+        return len(self)
+
     def uint8_view(self) -> memoryview:
         return memoryview(self)
 

@@ -28,13 +28,13 @@ FUNCTIONS_PER_UNIT: Final = 1000
 class Engine:
     """How modules are compiled. Stores and modules of one engine fit together.
 
-    `opt_level` is what LLVM is asked to do: `"none"` (code generation only), `"light"`, `"O1"`,
-    `"O2"` (the default) or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
+    `opt_level` is what LLVM is asked to do: `"none"` (code generation only), `"light"` (the default), `"O1"`,
+    `"O2"` or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
     memory, no bounds checks; the default) or `"dynamic"` (as little as possible, with checks).
     Raises ValueError for other values.
     """
 
-    def __init__(self, *, opt_level: str = "O2", memory: MemoryStyle = "static") -> None:
+    def __init__(self, *, opt_level: str = "light", memory: MemoryStyle = "static") -> None:
         if opt_level not in target.OPT_LEVELS:
             raise ValueError(f"opt_level is one of {', '.join(target.OPT_LEVELS)}, not {opt_level!r}")
         if memory not in ("static", "dynamic"):
@@ -127,14 +127,13 @@ class Thunks:
     ) -> None:
         """Compile what is missing of these thunks, all together."""
         with self._lock:
-            wanted = [
-                self._missing(types, name)
-                for types, name in ((entries, entry_name), (raws, raw_name), (imports, import_name))
-            ]
-            if not any(wanted):
+            missing_entries = self._missing(entries, entry_name)
+            missing_raws = self._missing(raws, raw_name)
+            missing_imports = self._missing(imports, import_name)
+            if not (missing_entries or missing_raws or missing_imports):
                 return
             machine = target.host_machine()
-            ir = thunks_ir(*wanted, machine.architecture)
+            ir = thunks_ir(missing_entries, missing_raws, missing_imports, machine.architecture)
             image = linker.link([target.emit_object(ir, machine, "none")])
             code = Code(image, process.current().resolve)
             self._codes.append(code)

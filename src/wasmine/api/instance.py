@@ -10,7 +10,7 @@ from wasmine.api import linking
 from wasmine.api.function import Function
 from wasmine.api.globals import Global
 from wasmine.api.linking import Extern
-from wasmine.api.memory import Memory, memory_style
+from wasmine.api.memory import Memory, memory_style, style_name
 from wasmine.api.module import Module
 from wasmine.api.store import Store
 from wasmine.api.table import Table
@@ -94,7 +94,7 @@ class Instance:
         style = memory_style(store)
         info = module.info
         artifact = module.artifact(
-            ["static" if memory.static else "dynamic" for memory in resolved.memories],
+            [style_name(memory.style) for memory in resolved.memories],
             store.engine.memory,
         )
         self.module = module

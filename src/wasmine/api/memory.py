@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Final, Self, SupportsIndex, overload
+from typing import Any, Final, Literal, Self, SupportsIndex, overload
 
 from wasmine.api import native
 from wasmine.api.store import Store
@@ -27,6 +27,11 @@ _VIEWS: Final = {
 def memory_style(store: Store) -> MemoryStyle:
     """How memories that are made in this store get their address space."""
     return StaticMemory() if store.engine.memory == "static" else DynamicMemory()
+
+
+def style_name(style: MemoryStyle) -> Literal["static", "dynamic"]:
+    """What the compiler calls a style: whether accesses need bounds checks."""
+    return "static" if isinstance(style, StaticMemory) else "dynamic"
 
 
 def _view(memory: Memory) -> memoryview:

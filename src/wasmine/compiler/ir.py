@@ -28,9 +28,10 @@ IN_CONTEXT: Final = ", !tbaa !5"
 """VMContext and the definitions and records that it points to."""
 FIRST_SUBPROGRAM: Final = 20
 
+# RtLibUseGOT: functions that LLVM calls by itself, such as floor, are reached by the address table.
 METADATA: Final = """
 !llvm.dbg.cu = !{!10}
-!llvm.module.flags = !{!12, !13}
+!llvm.module.flags = !{!12, !13, !15}
 !0 = !{}
 !1 = !{!"branch_weights", i32 1, i32 1048575}
 !2 = !{!6, !6, i64 0}
@@ -46,6 +47,8 @@ METADATA: Final = """
 !12 = !{i32 2, !"Debug Info Version", i32 3}
 !13 = !{i32 7, !"Dwarf Version", i32 4}
 !14 = !{!"wasmine"}
+!16 = !DISubroutineType(types: !0)
+!15 = !{i32 7, !"RtLibUseGOT", i32 1}
 """
 
 _KINDS: Final = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double", "ptr": "ptr"}

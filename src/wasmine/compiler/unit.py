@@ -66,7 +66,7 @@ class Unit:
         self._called |= callees
         self._defined.add(index)
         self._subprograms.append(
-            f'!{scope} = distinct !DISubprogram(name: "f{index}", scope: !11, file: !11, '
+            f'!{scope} = distinct !DISubprogram(name: "f{index}", scope: !11, file: !11, type: !16, '
             f"line: {body.offsets[0]}, unit: !10, spFlags: DISPFlagDefinition)"
         )
 

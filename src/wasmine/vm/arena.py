@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Self
 
 from wasmine.errors import ResourceError
 
@@ -15,6 +16,9 @@ _calloc.restype = ctypes.c_size_t
 _free: Final = _libc.free
 _free.argtypes = [ctypes.c_size_t]
 _free.restype = None
+_untrack: Final = ctypes.pythonapi.PyObject_GC_UnTrack
+_untrack.argtypes = [ctypes.py_object]
+_untrack.restype = None
 
 CHUNK_SIZE: Final = 16 * 1024
 
@@ -22,12 +26,19 @@ CHUNK_SIZE: Final = 16 * 1024
 class Token(int):
     """An address with something to do when the last holder lets go of it.
 
-    An integer, because the garbage collector does not track integers: it runs the finalizers of
-    everything in a cycle in any order, and only then lets go of attributes. What a token does is
-    therefore done after every finalizer that might still need the memory.
+    The garbage collector runs the finalizers of everything in a cycle in any order, and only then
+    lets go of attributes. It does not know tokens, which refer to nothing: what one does is
+    therefore done after every finalizer that might still need the memory. When the interpreter
+    ends the globals of a module may be gone; `__del__` finds what it calls in its defaults.
     """
 
     __slots__ = ()
+
+    def __new__(cls, address: int) -> Self:
+        self = super().__new__(cls, address)
+        if gc.is_tracked(self):
+            _untrack(self)
+        return self
 
     def __del__(self) -> None:
         raise NotImplementedError

@@ -62,7 +62,7 @@ class _CodeRegistration(Token):
     __slots__ = ()
 
     def __del__(self) -> None:
-        if _process:  # empty when the interpreter ends
+        if _process:  # None when the interpreter ends
             _process[0].remove_code(int(self))
 
 
@@ -82,9 +82,9 @@ class Process:
         self._hooks = dict(hooks)
         self._symbols = {"wasmine_state": address, "_Py_NoneStruct": id(None)}
         self._symbols |= {name: id(hook) for name, hook in self._hooks.items()}
-        # Never unmapped, not even when the interpreter ends: threads may still be inside.
-        self._ranges = Mmap.accessible(MAXIMUM_CODE_RANGES * size_of(CodeRange))
-        self.state.ranges = self._ranges.base
+        self._mapping = Mmap.accessible(MAXIMUM_CODE_RANGES * size_of(CodeRange))
+        self.state.ranges = self._mapping.base
+        self._ranges = (CodeRange * MAXIMUM_CODE_RANGES).from_address(self._mapping.base)
         self._slots: dict[int, MappedCode] = {}
         self._free_slots: list[int] = []
         self._mapped: tuple[MappedCode, ...] = ()
@@ -94,6 +94,9 @@ class Process:
         self.trap_handler = self._code.address("wasmine_trap")
         self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
         self._bind_references()
+        # Never freed, not even when the interpreter ends: the handlers stay installed, and threads
+        # may still be inside.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         self.install_handlers()
 
     def resolve(self, symbol: str) -> int:
@@ -145,7 +148,7 @@ class Process:
                 raise ResourceError("too many modules are mapped")
             self._slots[slot] = MappedCode(code.base, code.end, weakref.ref(code), info)
             self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
-            entry = self._range(slot)
+            entry = self._ranges[slot]
             # The handler may look at any moment: an entry is empty until its end is set.
             entry.start = code.base
             entry.end = code.end
@@ -155,15 +158,12 @@ class Process:
     def remove_code(self, slot: int) -> None:
         """The code in this slot is about to be unmapped."""
         with self._lock:
-            entry = self._range(slot)
+            entry = self._ranges[slot]
             entry.end = 0
             entry.start = 0
             del self._slots[slot]
             self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
             self._free_slots.append(slot)
-
-    def _range(self, slot: int) -> CodeRange:
-        return CodeRange.from_address(self.state.ranges + slot * size_of(CodeRange))
 
     def find_code(self, pc: int) -> tuple[Code, ModuleInfo] | None:
         """The mapped code that contains an address."""
@@ -218,3 +218,9 @@ def current() -> Process:
     if not _process:
         raise InternalError("the native runtime is not installed")
     return _process[0]
+
+
+def clear_references(store: int) -> None:
+    """Free all externrefs of a store, if the interpreter is not about to end anyway."""
+    if _process:
+        _process[0].clear_references(store)

@@ -7,6 +7,7 @@ another's table, also when the instantiation of the first one failed (reference 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Final
 
 from wasmine.abi.vmcontext import (
@@ -32,9 +33,13 @@ class _Context(Token):
 
     __slots__ = ()
 
-    def __del__(self) -> None:
-        process.current().clear_references(self)
-        _libc.free(self)
+    def __del__(
+        self,
+        clear_references: Callable[[int], None] = process.clear_references,
+        free: Callable[[int], None] = _libc.free,
+    ) -> None:
+        clear_references(self)
+        free(self)
 
 
 class StoreContext:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from wasmine.abi.vmcontext import ThreadRecord
 from wasmine.errors import Frame, Trap, TrapCode
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 from wasmine.wasm.module import ModuleInfo
+
+_CODES: Final = {code.value: code for code in TrapCode}
 
 
 def raise_trap(record_address: int) -> None:
@@ -19,7 +22,7 @@ def raise_trap(record_address: int) -> None:
     stack = ctypes.string_at(record.slice, record.slice_length)
     innermost = current().find_code(record.trap_pc)
     frames = partial(_walk, record.trap_pc, stack, innermost)
-    raise Trap(TrapCode(record.trap_code), frames=frames)
+    raise Trap(_CODES[record.trap_code], frames=frames)
 
 
 def _walk(

@@ -14,6 +14,8 @@ from wasmine.wasi.abi import IOV_MAX, IOVEC, MAX_U32, U32, U64, Errno, ErrnoErro
 class LinearMemory(Protocol):
     """What WASI needs of `wasmine.Memory`; `read` and `write` raise IndexError out of bounds."""
 
+    @property
+    def data_size(self) -> int: ...
     def read(self, offset: int, length: int, /) -> bytes: ...
     def write(self, offset: int, data: bytes, /) -> object: ...
     def uint8_view(self) -> memoryview: ...
@@ -45,7 +47,8 @@ class GuestMemory:
 
     def check(self, address: int, length: int) -> None:
         """Raises ErrnoError(EFAULT) unless `length` bytes can be written there later on."""
-        self.buffer(address, length)
+        if self._memory is None or address + length > self._memory.data_size:
+            raise ErrnoError(Errno.EFAULT)
 
     def write_u32(self, address: int, value: int) -> None:
         self.write(address, U32.pack(value))

@@ -34,6 +34,8 @@ class Body:
 
     locals: list[ValType]
     """Types of the parameters, then of the declared locals."""
+    declared: set[ValType]
+    """The types that occur among the declared locals."""
     codes: list[int]
     """Indices into `OPCODES`; the last one is the `end` of the function."""
     immediates: list[object]
@@ -50,9 +52,9 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
     entry = info.bodies[local_index]
     # an integer may run over the end of the body and be wrong there
     reader = Reader(info.data[entry.start : entry.end + _OVERRUN], entry.start)
-    body = Body([], [], [], [])
+    body = Body([], set(), [], [], [])
     try:
-        body.locals = _read_locals(info, local_index, reader)
+        _read_locals(info, local_index, reader, body)
         end = entry.start + _decode(reader, info, body)
         if end > entry.end:
             raise _no_end(info, local_index)
@@ -70,17 +72,19 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
 _OVERRUN: Final = 16
 
 
-def _read_locals(info: ModuleInfo, local_index: int, reader: Reader) -> list[ValType]:
+def _read_locals(info: ModuleInfo, local_index: int, reader: Reader, body: Body) -> None:
     type_index = info.functions[info.imported_functions + local_index]
-    types = list(info.function_type(type_index, reader.offset).params)
+    types = body.locals
+    types += info.function_type(type_index, reader.offset).params
     for _ in range(reader.u32()):
         offset = reader.offset
         count = reader.u32()
         if len(types) + count > limits.LOCALS:
             message = f"too many locals: {len(types) + count} are more than {limits.LOCALS}"
             raise MalformedModule(message, offset)
-        types += [read_val_type(reader)] * count
-    return types
+        type_ = read_val_type(reader)
+        types += [type_] * count
+        body.declared.add(type_)
 
 
 def _no_end(info: ModuleInfo, local_index: int) -> MalformedModule:

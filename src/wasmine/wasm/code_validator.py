@@ -89,6 +89,8 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
     local_count, offset_bound = len(locals_), 1 << 32 if info.memories else 0
     position = 0
     try:
+        for type_ in body.declared:
+            check_type_supported(type_)
         _enter_function(operands, local_index)
         for position, code, immediate in zip(count(), body.codes, immediates):
             how, first, second, result, alignment, rule = rows[code]
@@ -135,9 +137,7 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
 
 
 def _enter_function(operands: Operands, local_index: int) -> None:
-    """Opens the block that the function is, checking the types of its locals."""
+    """Opens the block that the function is."""
     info = operands.info
     type_ = info.function_type(info.functions[info.imported_functions + local_index])
-    for local in set(operands.locals):
-        check_type_supported(local)
     operands.open(_BLOCK, FunctionType((), type_.results))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, Literal
 
-from wasmine.errors import MalformedModule
+from wasmine.errors import InvalidModule, MalformedModule
 from wasmine.types import FUNCREF, GlobalType, MemoryType, RefType, TableType, ref
 from wasmine.wasm import limits
 from wasmine.wasm.body import decode_body
@@ -62,7 +63,9 @@ def _check_bodies(info: ModuleInfo) -> None:
     A body that is longer than its size says is found here: what follows is taken for a section.
     """
     for local_index in range(min(len(info.bodies), len(info.functions) - info.imported_functions)):
-        decode_body(info, local_index)
+        # a body that is only invalid is well-formed: not the error that is looked for
+        with suppress(InvalidModule):
+            decode_body(info, local_index)
 
 
 def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
@@ -123,6 +126,7 @@ def _read_import_type(
     reader: Reader, info: ModuleInfo, kind: Kind
 ) -> int | TableType | MemoryType | GlobalType:
     """The type of an import, which also begins the index space of its kind."""
+    info.places[kind].append(reader.offset)
     match kind:
         case "func":
             info.functions.append(reader.u32())
@@ -158,13 +162,15 @@ def _read_tag(reader: Reader) -> int:
 
 
 def _read_functions(reader: Reader, info: ModuleInfo) -> None:
-    count = reader.count(limits.FUNCTIONS, "functions")
-    info.functions += [reader.u32() for _ in range(count)]
+    for _ in range(reader.count(limits.FUNCTIONS, "functions")):
+        info.places["func"].append(reader.offset)
+        info.functions.append(reader.u32())
 
 
 def _read_tables(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.TABLES, "tables")):
         initializer = None
+        info.places["table"].append(reader.offset)
         if reader.data[reader.position : reader.position + 2] == b"\x40\x00":
             reader.position += 2
             info.tables.append(read_table_type(reader))
@@ -175,28 +181,34 @@ def _read_tables(reader: Reader, info: ModuleInfo) -> None:
 
 
 def _read_memories(reader: Reader, info: ModuleInfo) -> None:
-    count = reader.count(limits.MEMORIES, "memories")
-    info.memories += [read_memory_type(reader) for _ in range(count)]
+    for _ in range(reader.count(limits.MEMORIES, "memories")):
+        info.places["memory"].append(reader.offset)
+        info.memories.append(read_memory_type(reader))
 
 
 def _read_tags(reader: Reader, info: ModuleInfo) -> None:
-    info.tags += [_read_tag(reader) for _ in range(reader.count(limits.TAGS, "tags"))]
+    for _ in range(reader.count(limits.TAGS, "tags")):
+        info.places["tag"].append(reader.offset)
+        info.tags.append(_read_tag(reader))
 
 
 def _read_globals(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.GLOBALS, "globals")):
+        info.places["global"].append(reader.offset)
         info.globals.append(read_global_type(reader))
         info.global_initializers.append(read_constant_expression(reader, info))
 
 
 def _read_exports(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.EXPORTS, "exports")):
+        info.places["export"].append(reader.offset)
         name = reader.name(limits.NAME_SIZE, "export name")
         kind = _read_kind(reader, "export")
         info.exports.append(Export(name, kind, reader.u32()))
 
 
 def _read_start(reader: Reader, info: ModuleInfo) -> None:
+    info.places["start"].append(reader.offset)
     info.start = reader.u32()
 
 

@@ -5,10 +5,11 @@ Function bodies stay where they are in the bytes; `decode_body` reads one of the
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from wasmine.errors import InvalidModule
 from wasmine.types import FunctionType, GlobalType, MemoryType, RefType, TableType, ValType
@@ -16,6 +17,7 @@ from wasmine.wasm.names import Names, read_names, read_producers
 from wasmine.wasm.opcodes import Opcode
 
 Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
+Space: TypeAlias = Literal["func", "table", "memory", "global", "tag", "type", "export", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,10 @@ class ModuleInfo:
     bodies: list[CodeEntry] = field(default_factory=list)
     """One for each function that is not imported."""
     custom_sections: list[CustomSection] = field(default_factory=list)
+    places: dict[Space, array[int]] = field(
+        default_factory=lambda: {space: array("Q") for space in get_args(Space)}
+    )
+    """Offsets in the module: of each type, function and so on, imported ones at their import."""
 
     def function_type(self, type_index: int, offset: int | None = None) -> FunctionType:
         """The function type with this index.

@@ -43,6 +43,11 @@ def _check_unreachable(operands: Operands, _: None, _code: int) -> None:
     operands.end_reachable()
 
 
+@_rule("nop")
+def _check_nop(_operands: Operands, _: None, _code: int) -> None:
+    """Typed in the table, but frequent enough in some modules for the shortest way."""
+
+
 @_rule("block", "loop")
 def _check_block(operands: Operands, type_: FunctionType, code: int) -> None:
     _check_block_type(type_)

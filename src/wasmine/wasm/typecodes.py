@@ -152,6 +152,7 @@ def _read_sub_type(reader: Reader, info: ModuleInfo) -> None:
         count = reader.count(limits.TYPES, "supertypes")
         supertypes = tuple(reader.u32() for _ in range(count))
         info.subtypes[len(info.types)] = SubType(form == 0x4F, supertypes)
+    info.places["type"].append(reader.offset)
     info.types.append(_read_composite_type(reader))
 
 

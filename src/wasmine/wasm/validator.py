@@ -9,7 +9,6 @@ from wasmine.types import (
     I32,
     FunctionType,
     Limits,
-    TableType,
     ref,
 )
 from wasmine.wasm.body import decode_body
@@ -45,13 +44,10 @@ def validate_module(info: ModuleInfo) -> None:
     _check_types(info)
     _check_functions(info)
     if info.tags:
-        raise unsupported("tag", "exceptions")
-    for table in info.tables:
-        _check_table(table)
+        raise unsupported("tag", "exceptions", info.places["tag"][0])
+    _check_tables(info)
     _check_memories(info)
-    for global_ in info.globals:
-        check_type_supported(global_.value)
-    _check_initializers(info)
+    _check_globals(info)
     _check_exports(info)
     _check_start(info)
     for element in info.elements:
@@ -62,54 +58,60 @@ def validate_module(info: ModuleInfo) -> None:
 
 def _check_types(info: ModuleInfo) -> None:
     if info.rec_groups or info.subtypes:
-        raise unsupported("recursive type or subtype", "gc")
-    for type_ in info.types:
+        first = min([*info.subtypes, *(start for start, _ in info.rec_groups)])
+        place = info.places["type"][first] if first < len(info.types) else None
+        raise unsupported("recursive type or subtype", "gc", place)
+    for type_, place in zip(info.types, info.places["type"], strict=True):
         if not isinstance(type_, FunctionType):
-            raise unsupported("type", "gc")
+            raise unsupported("type", "gc", place)
         for value in {*type_.params, *type_.results}:
-            check_type_supported(value)
+            check_type_supported(value, place)
 
 
 def _check_functions(info: ModuleInfo) -> None:
-    for function, type_index in enumerate(info.functions):
+    places = zip(info.functions, info.places["func"], strict=True)
+    for function, (type_index, place) in enumerate(places):
         try:
-            info.function_type(type_index)
+            info.function_type(type_index, place)
         except InvalidModule as error:
             error.function = function
             raise
 
 
-def _check_limits(limits: Limits, bound: int, message: str) -> None:
+def _check_limits(limits: Limits, bound: int, message: str, place: int) -> None:
     if limits.minimum > bound or (limits.maximum is not None and limits.maximum > bound):
-        raise InvalidModule(message)
+        raise InvalidModule(message, place)
     if limits.maximum is not None and limits.minimum > limits.maximum:
-        raise InvalidModule(f"size minimum must not be greater than maximum: {limits}")
+        raise InvalidModule(f"size minimum must not be greater than maximum: {limits}", place)
 
 
-def _check_table(table: TableType) -> None:
-    if table.address is not I32:
-        raise unsupported("table of 64-bit indices", "memory64")
-    check_type_supported(table.element)
-    _check_limits(table.limits, _TABLE_ELEMENTS, "table size must be at most 2^32-1")
+def _check_tables(info: ModuleInfo) -> None:
+    for table, place in zip(info.tables, info.places["table"], strict=True):
+        if table.address is not I32:
+            raise unsupported("table of 64-bit indices", "memory64", place)
+        check_type_supported(table.element, place)
+        _check_limits(table.limits, _TABLE_ELEMENTS, "table size must be at most 2^32-1", place)
+    for initializer in filter(None, info.table_initializers):
+        raise unsupported("initial value of a table", "function-references", initializer.offset)
 
 
 def _check_memories(info: ModuleInfo) -> None:
-    if len(info.memories) > 1:
-        raise unsupported("number of memories", "multi-memory")
-    for memory in info.memories:
+    message = "memory size must be at most 65536 pages (4GiB)"
+    for memory, place in zip(info.memories, info.places["memory"], strict=True):
         if memory.address is not I32:
-            raise unsupported("64-bit memory", "memory64")
+            raise unsupported("64-bit memory", "memory64", place)
         if memory.shared:
-            raise unsupported("shared memory", "threads")
-        message = "memory size must be at most 65536 pages (4GiB)"
-        _check_limits(memory.limits, _MEMORY_PAGES, message)
+            raise unsupported("shared memory", "threads", place)
+        _check_limits(memory.limits, _MEMORY_PAGES, message, place)
+    if len(info.memories) > 1:
+        raise unsupported("number of memories", "multi-memory", info.places["memory"][1])
 
 
-def _check_initializers(info: ModuleInfo) -> None:
+def _check_globals(info: ModuleInfo) -> None:
+    for global_, place in zip(info.globals, info.places["global"], strict=True):
+        check_type_supported(global_.value, place)
     for index, initializer in enumerate(info.global_initializers, info.imported_globals):
         check_constant(info, initializer, info.globals[index].value, index)
-    if any(info.table_initializers):
-        raise unsupported("initial value of a table", "function-references")
 
 
 def _check_exports(info: ModuleInfo) -> None:
@@ -121,23 +123,25 @@ def _check_exports(info: ModuleInfo) -> None:
         "global": len(info.globals),
         "tag": len(info.tags),
     }
-    for export in info.exports:
+    for export, place in zip(info.exports, info.places["export"], strict=True):
         if export.index >= spaces[export.kind]:
             kind = "function" if export.kind == "func" else export.kind
-            raise InvalidModule(f"unknown {kind} {export.index} is exported as {export.name!r}")
+            message = f"unknown {kind} {export.index} is exported as {export.name!r}"
+            raise InvalidModule(message, place)
         if export.name in names:
-            raise InvalidModule(f"duplicate export name {export.name!r}")
+            raise InvalidModule(f"duplicate export name {export.name!r}", place)
         names.add(export.name)
 
 
 def _check_start(info: ModuleInfo) -> None:
     if info.start is None:
         return
+    (place,) = info.places["start"]
     if info.start >= len(info.functions):
-        raise InvalidModule(f"unknown function {info.start} is the start function")
+        raise InvalidModule(f"unknown function {info.start} is the start function", place)
     type_ = info.function_type(info.functions[info.start])
     if type_.params or type_.results:
-        raise InvalidModule(f"start function has type {type_}", function=info.start)
+        raise InvalidModule(f"start function has type {type_}", place, info.start)
 
 
 def _check_element(info: ModuleInfo, segment: ElementSegment) -> None:

@@ -1,0 +1,276 @@
+"""Validation: the specification's phrase for each rule, dead code, and what is not supported."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from wasmine.errors import InternalError, InvalidModule, UnsupportedFeature
+from wasmine.types import EXTERNREF, F64, I32, I64, ValType
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.code_validator import validate_body
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.features import SUPPORTED
+from wasmine.wasm.opcodes import BY_NAME, OPCODES
+from wasmine.wasm.rules import RULES, typed_rule
+from wasmine.wasm.validator import validate, validate_module
+
+from .binary import HEADER, section
+from .outside import assemble
+
+INVALID_BODIES = [
+    ("type mismatch: instruction requires [i32] but stack has []", "i32.eqz drop"),
+    ("type mismatch: instruction requires [i32] but stack has [i64]", "i64.const 0 i32.eqz drop"),
+    (
+        "type mismatch: instruction requires [i32 i32] but stack has [i32]",
+        "i32.const 0 i32.add drop",
+    ),
+    (
+        "type mismatch: instruction requires [i32 i32] but stack has [f32 i32]",
+        "f32.const 0 i32.const 0 i32.add drop",
+    ),
+    ("type mismatch: block requires [] but stack has [i32]", "i32.const 0"),
+    ("type mismatch: instruction requires [i64] but stack has [i32]", "(block (result i64) i32.const 0) drop"),
+    ("type mismatch: if without else", "i32.const 0 if (result i32) i32.const 0 end drop"),
+    ("type mismatch: instruction requires an operand", "drop"),
+    ("type mismatch: instruction requires an operand", "i32.const 0 (block drop)"),
+    ("type mismatch: labels of br_table", "(block (result i32) (block i32.const 0 i32.const 0 br_table 0 1) i32.const 0) drop"),
+    ("type mismatch: operands of select", "i32.const 0 i64.const 0 i32.const 0 select drop"),
+    ("type mismatch: select without a type", "ref.null func ref.null func i32.const 0 select drop"),
+    ("type mismatch: instruction requires a reference", "i32.const 0 ref.is_null drop"),
+    ("type mismatch: elements of type", "i32.const 0 i32.const 0 i32.const 0 table.copy 0 1"),
+    ("type mismatch: elements of type", "i32.const 0 i32.const 0 i32.const 0 table.init 1 0"),
+    ("type mismatch: call_indirect", "i32.const 0 call_indirect 1 (type 0)"),
+    ("type mismatch", "i32.const 0 call 1"),
+    ("type mismatch", "i32.const 0 br_if 0 i32.const 0"),
+    ("type mismatch", "ref.null extern global.set 0"),
+    ("unknown local 3", "local.get 3 drop"),
+    ("unknown local 9", "i32.const 0 local.set 9"),
+    ("unknown local 9", "i32.const 0 local.tee 9 drop"),
+    ("unknown global 7", "global.get 7 drop"),
+    ("unknown function 9", "call 9"),
+    ("unknown type 9", "i32.const 0 call_indirect (type 9)"),
+    ("unknown table 5", "i32.const 0 table.get 5 drop"),
+    ("unknown label 1", "br 1"),
+    ("unknown label 2", "(block i32.const 0 br_table 0 2 0)"),
+    ("unknown data segment 4", "data.drop 4"),
+    ("unknown elem segment 4", "elem.drop 4"),
+    ("unknown memory 1", "i32.const 0 i32.load 1 drop"),
+    ("immutable global 1", "i32.const 0 global.set 1"),
+    ("undeclared function reference 0", "ref.func 0 drop"),
+    ("alignment must not be larger than natural", "i32.const 0 i32.load8_u align=2 drop"),
+    ("alignment must not be larger than natural", "i32.const 0 i64.const 0 i64.store align=16"),
+    ("offset out of range", "i32.const 0 i32.load offset=4294967296 drop"),
+    ("invalid lane index 16", "v128.const i64x2 0 0 i8x16.extract_lane_u 16 drop"),
+    ("invalid lane index 2", "i32.const 0 v128.const i64x2 0 0 v128.store64_lane 2"),
+]  # fmt: skip
+
+
+def in_module(body: str) -> bytes:
+    """A module with this body and something of every kind around it."""
+    return assemble(
+        f"""(module
+        (type (func)) (type (func (param i64)))
+        (memory 1) (table 1 funcref) (table 1 externref)
+        (global (mut i32) (i32.const 0)) (global i32 (i32.const 0))
+        (elem declare func 1) (elem externref (ref.null extern)) (data "x")
+        (func (local i32 f32 externref) {body})
+        (func (type 1)))"""
+    )
+
+
+@pytest.mark.parametrize(("message", "body"), INVALID_BODIES, ids=lambda text: text[:60])
+def test_invalid_bodies(message: str, body: str) -> None:
+    with pytest.raises(InvalidModule) as caught:
+        validate(in_module(body))
+    assert str(caught.value).startswith(message)
+    assert caught.value.function == 0
+    assert caught.value.offset is not None
+
+
+INVALID_MODULES = [
+    ("unknown type 3", "(func (type 3))"),
+    ("unknown function 3", '(export "a" (func 3))'),
+    ("unknown table 3", '(export "a" (table 3))'),
+    ("unknown memory 3", '(export "a" (memory 3))'),
+    ("unknown global 3", '(export "a" (global 3))'),
+    ("duplicate export name 'a'", '(memory 1) (export "a" (memory 0)) (export "a" (memory 0))'),
+    ("unknown function 3", "(start 3)"),
+    ("start function", "(func (param i32)) (start 0)"),
+    ("memory size must be at most 65536 pages (4GiB)", "(memory 65537)"),
+    ("memory size must be at most 65536 pages (4GiB)", "(memory 1 65537)"),
+    ("size minimum must not be greater than maximum", "(memory 2 1)"),
+    ("size minimum must not be greater than maximum", "(table 2 1 funcref)"),
+    ("table size must be at most 2^32-1", "(table 0x1_0000_0000 funcref)"),
+    ("constant expression required", "(global i32 (i32.clz (i32.const 1)))"),
+    (
+        "constant expression required",
+        "(global (mut i32) (i32.const 1)) (global i32 (global.get 0))",
+    ),
+    ("type mismatch", "(global i32 (i64.const 1))"),
+    ("type mismatch", "(global i32)"),
+    ("type mismatch", "(global i32 i32.const 1 i32.const 2)"),
+    ("type mismatch", "(global i32 i32.const 1 i32.add)"),
+    ("unknown global 0", "(global i32 (global.get 0))"),
+    ("unknown global 1", "(global i32 (global.get 1)) (global i32 (i32.const 1))"),
+    ("unknown function 1", "(global funcref (ref.func 1))"),
+    ("type mismatch", "(global externref (ref.null func))"),
+    ("unknown memory 0", '(data (i32.const 0) "")'),
+    ("type mismatch", '(memory 1) (data (i64.const 0) "")'),
+    ("unknown table 0", "(elem (i32.const 0) func)"),
+    ("type mismatch", "(table 1 externref) (elem (i32.const 0) func)"),
+    ("type mismatch", "(elem externref (ref.null func))"),
+    ("unknown function 4", "(elem declare func 4)"),
+]
+
+
+@pytest.mark.parametrize(("message", "fields"), INVALID_MODULES, ids=lambda text: text[:60])
+def test_invalid_modules(message: str, fields: str) -> None:
+    info = decode(assemble(f"(module {fields})"))
+    with pytest.raises(InvalidModule) as caught:
+        validate_module(info)
+    assert str(caught.value).startswith(message)
+    assert caught.value.offset is not None
+
+
+def test_a_block_is_not_constant() -> None:
+    # nor does its type have to exist: that is not what is wrong here
+    data = HEADER + section(6, b"\1\x7f\0\2\5\x41\0\x0b\x0b")
+    with pytest.raises(InvalidModule, match="constant expression required, not block"):
+        validate(data)
+
+
+VALID = [
+    "(func (result i32) unreachable)",
+    "(func (result i32) unreachable i32.add)",
+    "(func (result i64) unreachable i64.const 0 drop i64.add)",
+    "(func unreachable (block (param i32 f64) drop drop))",
+    "(func (loop br 0 f32.neg drop))",
+    "(func return i64.eqz drop)",
+    "(func unreachable select drop)",
+    "(func unreachable drop drop i32.const 0 unreachable)",
+    "(func unreachable br_if 0)",
+    "(func (block (br_table 0 0 (i32.const 0)) i32.add drop))",
+    "(func (result i32 i64) (block (result i32 i64) unreachable br_table 0 0 0))",
+    "(func unreachable ref.is_null drop)",
+    "(func (param i32) (result i32) local.get 0 (block (param i32) (result i32) i32.eqz))",
+    "(func (param i32) (result i32) (if (result i32) (local.get 0) (then i32.const 1) (else unreachable)))",
+    "(global i32 (i32.const 1)) (global i32 (i32.add (global.get 0) (i32.const 2)))",
+    "(global i64 (i64.mul (i64.const 3) (i64.sub (i64.const 3) (i64.const 1))))",
+    "(global v128 (v128.const i64x2 0 0)) (global funcref (ref.func 0)) (func)",
+    "(table 1 funcref) (elem (i32.const 0) func 0) (func (drop (ref.func 0)))",
+    '(func (export "a") (drop (ref.func 0)))',
+    "(memory 0 65536) (table 0 0xffff_ffff funcref)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", VALID, ids=lambda text: text[:60])
+def test_valid_modules(fields: str) -> None:
+    validate(assemble(f"(module {fields})"))
+
+
+DEAD = [
+    "unreachable i64.const 0 i32.add drop",
+    "unreachable i64.const 0 br_if 0 i32.eqz drop",
+    "(block (result i32) unreachable i64.const 0) drop",
+    "(block (result i32) i32.const 0 i32.const 0 br_if 0 i64.eqz unreachable) drop",
+    "return i32.const 0",
+    "br 0 (block i32.const 0)",
+    "unreachable (block drop)",
+    "unreachable ref.null func i32.const 0 select",
+    "unreachable f32.const 0 i32.const 0 i32.const 0 select drop",
+]
+
+
+@pytest.mark.parametrize("body", DEAD)
+def test_dead_code_is_checked(body: str) -> None:
+    with pytest.raises(InvalidModule, match=r"^type mismatch"):
+        validate(in_module(body))
+
+
+SELECTS: list[tuple[str, ValType]] = [
+    ("i64.const 0 i64.const 0 i32.const 0 select drop", I64),
+    ("unreachable select drop", I32),
+    ("unreachable f64.const 0 i32.const 0 select drop", F64),
+    ("ref.null extern ref.null extern i32.const 0 select (result externref) drop", EXTERNREF),
+]
+
+
+@pytest.mark.parametrize(("body", "type_"), SELECTS)
+def test_select_gets_the_type_of_its_operands(body: str, type_: ValType) -> None:
+    info = decode(in_module(body))
+    decoded = decode_body(info, 0)
+    validate_body(info, 0, decoded)
+    selects = [
+        immediate
+        for code, immediate in zip(decoded.codes, decoded.immediates, strict=True)
+        if OPCODES[code].mnemonic == "select"
+    ]
+    assert selects == [type_]
+
+
+def test_an_error_points_at_its_instruction() -> None:
+    data = in_module("nop nop i64.const 5 i32.eqz drop")
+    with pytest.raises(InvalidModule) as caught:
+        validate(data)
+    assert caught.value.offset is not None
+    assert data[caught.value.offset - 3 : caught.value.offset + 1] == b"\x01\x42\x05\x45"
+
+
+UNSUPPORTED = [
+    ("gc", "(type (struct))"),
+    ("gc", "(rec)"),
+    ("gc", "(rec (type (func)) (type (func)))"),
+    ("gc", "(type (sub (func)))"),
+    ("gc", "(func (local anyref))"),
+    ("gc", "(func (drop (ref.i31 (i32.const 0))))"),
+    ("exceptions", "(tag)"),
+    ("exceptions", "(func unreachable throw_ref)"),
+    ("exceptions", "(func (param exnref))"),
+    ("legacy-exceptions", "(func try end)"),
+    ("function-references", "(func (param (ref func)))"),
+    ("function-references", "(func unreachable ref.as_non_null drop)"),
+    ("function-references", "(table 1 funcref (ref.null func))"),
+    ("multi-memory", "(memory 1) (memory 1)"),
+    ("memory64", "(memory i64 1)"),
+    ("memory64", "(table i64 1 funcref)"),
+    ("threads", "(memory 1 1 shared)"),
+    ("threads", "(func atomic.fence)"),
+    ("tail-call", "(func return_call 0)"),
+    ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
+]
+
+
+@pytest.mark.parametrize(("feature", "fields"), UNSUPPORTED)
+def test_later_proposals_are_named(feature: str, fields: str) -> None:
+    with pytest.raises(UnsupportedFeature, match=f"needs the {feature} proposal"):
+        validate(assemble(f"(module {fields})"))
+
+
+def test_unsupported_instructions_are_named() -> None:
+    with pytest.raises(UnsupportedFeature, match=r"^unsupported instruction throw_ref: needs"):
+        validate(assemble("(module (func unreachable throw_ref))"))
+
+
+def test_every_supported_instruction_has_one_rule() -> None:
+    for opcode in OPCODES:
+        if opcode.feature in SUPPORTED:
+            assert opcode.name in RULES or opcode.params is not None, opcode
+    assert RULES.keys() <= BY_NAME.keys()
+
+
+def test_an_instruction_without_a_rule_fails_at_import() -> None:
+    unbound = dataclasses.replace(BY_NAME["drop"], name="i32.new")
+    with pytest.raises(InternalError, match=r"no validation rule for i32\.new"):
+        typed_rule(unbound)
+
+
+def test_declared_functions_are_those_named_outside_of_bodies() -> None:
+    info = decode(
+        assemble(
+            """(module (func (export "a")) (func) (func) (func) (func (drop (ref.func 3)))
+            (global funcref (ref.func 1)) (elem declare func 2) (start 4))"""
+        )
+    )
+    assert info.declared_functions == {0, 1, 2}

@@ -1,0 +1,1 @@
+"""The runtime under load: traps, signals, threads, native stack, builtins."""

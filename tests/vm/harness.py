@@ -1,0 +1,92 @@
+"""Modules from text, scripts in a process of their own, and what the system says about this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from wasmtime import wat2wasm
+
+from wasmine import Engine, Instance, Module, Store, Trap, TrapCode
+
+SOURCE = Path(__file__).parents[2] / "src"
+PRELUDE = """
+import wasmtime
+from wasmine import *
+from wasmine.errors import TrapCode
+def instance(text, imports=None, **options):
+    return Instance(Module(bytes(wasmtime.wat2wasm(text))), imports, **options)
+def trap(function, *arguments):
+    try:
+        function(*arguments)
+    except Trap as error:
+        return error.code.name
+    return None
+"""
+"""What scripts begin with."""
+
+
+@cache
+def assemble(text: str) -> bytes:
+    """The binary form of a module in text."""
+    return bytes(wat2wasm(text))
+
+
+def module(text: str, engine: Engine | None = None) -> Module:
+    """A module from text."""
+    return Module(assemble(text), engine=engine)
+
+
+def instance(
+    text: str,
+    imports: Mapping[str, Any] | None = None,
+    *,
+    engine: Engine | None = None,
+    store: Store | None = None,
+) -> Instance:
+    """An instance of a module in text."""
+    return Instance(module(text, engine), imports, store=store)
+
+
+def trap_of(function: Any, *arguments: object) -> TrapCode | None:
+    """The code of the trap that a call ends with, None if it returns."""
+    try:
+        function(*arguments)
+    except Trap as trap:
+        return trap.code
+    return None
+
+
+def run_script(
+    script: str, *flags: str, status: int = 0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code after PRELUDE in a new process, which must end with `status`.
+
+    A negative status is the number of a signal, as in subprocess.
+    """
+    result = subprocess.run(
+        [sys.executable, *flags, "-c", PRELUDE + script],
+        env={**os.environ, "PYTHONPATH": str(SOURCE), **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    return result
+
+
+def resident_bytes() -> int:
+    """The memory of this process that is in use."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def open_files() -> int:
+    """The number of open file descriptors."""
+    return len(os.listdir("/proc/self/fd"))
