@@ -16,6 +16,7 @@ import timeit
 from dataclasses import dataclass, field
 
 import wasmtime
+
 from tables import markdown
 
 LOOPS = 1000

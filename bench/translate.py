@@ -15,7 +15,7 @@ from pathlib import Path
 from build import build, wasm_path
 from kernels import KERNELS
 from tables import markdown
-from wasmine.api.engine import checked_body
+from wasmine.api.pipeline import checked_body
 from wasmine.compiler.module import Options
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body

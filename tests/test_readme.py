@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SOURCES = sorted(path.relative_to(ROOT / "src/wasmine") for path in ROOT.glob("src/wasmine/**/*.py"))
+SOURCES = sorted(
+    path.relative_to(ROOT / "src/wasmine") for path in ROOT.glob("src/wasmine/**/*.py")
+)
 
 
 class Block(NamedTuple):
@@ -55,7 +58,7 @@ def shell_commands() -> list[str]:
 def test_python_blocks_print_what_the_readme_says() -> None:
     names: dict[str, object] = {}
     parts = [*blocks(), Block("", "", 0)]
-    for block, following in zip(parts, parts[1:], strict=False):
+    for block, following in pairwise(parts):
         if block.language != "python":
             continue
         assert following.language == "output", f"line {block.line}: no output block follows"
@@ -66,7 +69,7 @@ def test_python_blocks_print_what_the_readme_says() -> None:
         assert printed.getvalue() == following.text, f"README.md:{following.line}"
 
 
-@pytest.mark.parametrize(("command", "output"), commands())
+@pytest.mark.parametrize(("command", "output"), list(commands()))
 def test_commands_print_what_the_readme_says(command: str, output: str) -> None:
     wasmine = f'wasmine() {{ "{sys.executable}" -m wasmine "$@"; }}\n'
     done = subprocess.run(
@@ -92,13 +95,15 @@ def test_continuous_integration_runs_the_commands_of_the_readme() -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\((?!https:|#)([^)#]+)", text)
+    prose = re.sub(r"^```.*?^```|`[^`\n]+`", "", text, flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\((?!https:|#)([^)#]+)", prose)
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
 def test_architecture_names_every_source_file() -> None:
     """Packages' own `__init__` files go without saying, except that of the whole."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^`([\w/]+\.py)`", text, re.MULTILINE))
+    index = re.findall(r"^    ((?:[\w/]+\.py )+)", text, re.MULTILINE)
+    named = {name for line in index for name in line.split()}
     sources = {str(path) for path in SOURCES if path.name != "__init__.py" or len(path.parts) == 1}
     assert named == sources

@@ -11,18 +11,14 @@
 ;; define dso_local hidden tailcc float @f0(ptr %vmctx, i32 %arg0) #0 {
 ;; %l0 = alloca i32
 ;; store i32 %arg0, ptr %l0
-;; %global0dp = getelementptr i8, ptr %vmctx, i64 32
-;; %global0d = load ptr, ptr %global0dp, !invariant.load !0, !tbaa !5
-;; %global0 = getelementptr i8, ptr %global0d, i64 0
+;; %global0 = getelementptr i8, ptr %vmctx, i64 304
 ;; %v0 = load i32, ptr %global0, !tbaa !3
 ;; %v2 = sub i32 %v0, %arg0
 ;; store volatile i32 %v2, ptr %global0, !tbaa !3
 ;; ret float bitcast (i32 2141192192 to float)
 ;; }
 ;; define dso_local hidden tailcc ptr @f1(ptr %vmctx) #0 {
-;; %global2dp = getelementptr i8, ptr %vmctx, i64 48
-;; %global2d = load ptr, ptr %global2dp, !invariant.load !0, !tbaa !5
-;; %global2 = getelementptr i8, ptr %global2d, i64 0
+;; %global2 = getelementptr i8, ptr %vmctx, i64 336
 ;; %storep = getelementptr i8, ptr %vmctx, i64 288
 ;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %limitp = getelementptr i8, ptr %store, i64 0

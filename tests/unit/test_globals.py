@@ -133,8 +133,10 @@ def test_externrefs_are_counted() -> None:
         ("retain", 5), ("retain", 5), ("release", 5), ("retain", 6), ("release", 5),
     ]  # fmt: skip
     del log[:]
-    del own
+    own.close()
+    own.close()
     assert log == [("release", 6)]
+    assert own.get_bits() == 0
     del log[:]
     function = GlobalCell(GlobalType(FUNCREF, True), references=Log())
     function.set(7)

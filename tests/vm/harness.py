@@ -12,9 +12,10 @@ from typing import Any
 
 from wasmtime import wat2wasm
 
+import wasmine
 from wasmine import Engine, Instance, Module, Store, Trap, TrapCode
 
-SOURCE = Path(__file__).parents[2] / "src"
+SOURCE = Path(wasmine.__file__).parents[1]
 PRELUDE = """
 import wasmtime
 from wasmine import *

@@ -21,23 +21,39 @@ class CodeRange(ctypes.Structure):
 
 
 @record
+class PreviousHandler(ctypes.Structure):
+    """What sigaction told of a handler that was installed before ours, as often as that happened."""
+
+    handler: Pointer
+    flags: U64
+
+
+@record
+class PreviousHandlers(ctypes.Structure):
+    """`count` elements of PreviousHandler follow, the oldest first. Never written again."""
+
+    count: U64
+
+
+@record
 class RuntimeState(ctypes.Structure):
     """The state of the runtime in this process.
 
     `ranges` points to an array of CodeRange that never moves; `range_count` is raised after an
     entry is written, and entries are emptied in place, so that the handler may read them at any
-    time. The `previous_*` fields are the handlers that were installed before ours; `chaining` is
-    set while one of them runs.
+    time. `previous_segv` and `previous_bus` point to PreviousHandlers. While one of those runs, the
+    `chain_*` fields say in which thread, at which place of its stack, and how many newer ones there
+    are.
     """
 
     thread_key: U64
     range_count: U64
     ranges: Pointer
     previous_segv: Pointer
-    previous_segv_flags: U64
     previous_bus: Pointer
-    previous_bus_flags: U64
-    chaining: U64
+    chain_thread: U64
+    chain_frame: U64
+    chain_level: U64
 
 
 @record

@@ -10,8 +10,8 @@ import operator
 import struct
 from typing import Final, Protocol
 
-from wasmine.types import F32, F64, I32, I64, V128, RefType, ValType
-
+from wasmine.errors import UnsupportedFeature
+from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, RefType, ValType
 
 WIDTHS: Final = {I32: 32, I64: 64, F32: 32, F64: 64, V128: 128}
 
@@ -24,6 +24,12 @@ class References(Protocol):
 
     def object_from(self, type_: RefType, raw: int) -> object:
         """The Python object that an address stands for."""
+
+
+def check_type(type_: ValType) -> None:
+    """Raises UnsupportedFeature for values that Python cannot pass to functions."""
+    if type_ not in (I32, I64, F32, F64, FUNCREF, EXTERNREF):
+        raise UnsupportedFeature(f"unsupported type {type_}")
 
 
 def to_integer(value: object, width: int) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import keyword
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from wasmine.abi.runtime import NativeCallable
 from wasmine.api import native
-from wasmine.api.engine import THUNKS
-from wasmine.api.store import Store
+from wasmine.api.store import Store, StoreObject, store_for
+from wasmine.api.thunks import THUNKS
 from wasmine.types import F32, F64, I32, I64, V128, FunctionType, ValType
 
 if TYPE_CHECKING:
@@ -35,22 +37,42 @@ def _fill(function: object, store: Store, address: int, thunk: int) -> None:
 
 
 @native.vectorcallable
-class RawFunction(_Base):
+class RawFunction(StoreObject, _Base):
     """A function that takes and returns the bits of its values; see `Function.call_raw`."""
 
-    __slots__ = ("name", "store", "type")
+    __slots__ = ("_name", "_store", "_type")
 
-    name: str
-    store: Store
-    type: FunctionType
+    _name: str
+    _type: FunctionType
+
+    @classmethod
+    def make(cls, function: Function) -> Self:
+        """The raw form of a function."""
+        self = cls.__new__(cls)
+        self._name, self._store, self._type = function.name, function.store, function.type
+        _fill(self, self._store, function.address, THUNKS.raw(self._type))
+        return self
 
     if TYPE_CHECKING:
 
         def __call__(self, *bits: object) -> tuple[Any, ...]: ...
 
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self._name
+
+    @property
+    def type(self) -> FunctionType:
+        """The function's type."""
+        return self._type
+
+    def __repr__(self) -> str:
+        return f"<wasmine.RawFunction {self._name}{self._type}>"
+
 
 @native.vectorcallable
-class Function(_Base):
+class Function(StoreObject, _Base):
     """A function of a store, called like any other: `function(1, 2)`.
 
     i32 and i64 parameters take the signed and the unsigned range of their width, f32 and f64 any
@@ -59,58 +81,71 @@ class Function(_Base):
     naming the parameter that does not fit, Trap if the code traps, StoreError if another thread is
     inside the store, and whatever a host function raises.
 
+    One function of one instance is always the same object, wherever it is taken from.
+
     `Function(callable, type)` makes one from a Python callable, in `store` or a new one. Without
     a type it is taken from the annotations: int is i32, float is f64, or the names of value types.
     """
 
-    __slots__ = ("__weakref__", "_name", "_raw", "address", "store", "type")
+    __slots__ = ("__weakref__", "_address", "_name", "_raw", "_store", "_type")
 
-    store: Store
-    type: FunctionType
-    address: int
-    """Of the VMCallerCheckedAnyfunc that references to this function hold."""
-    _name: str
+    _type: FunctionType
+    _address: int
+    _name: str | None
     _raw: RawFunction | None
 
-    def __init__(
-        self,
+    # Not __init__: a function that runs cannot become another one.
+    def __new__(
+        cls,
         function: Callable[..., Any],
         type: FunctionType | None = None,  # noqa: A002
         *,
         store: Store | None = None,
         name: str | None = None,
-    ) -> None:
+    ) -> Self:
+        """Raises TypeError for what is no callable or has no type, and what `Store` raises."""
         if not callable(function):
             raise TypeError(f"a Function is made from a callable, not {function!r}")
         type_ = type_from_annotations(function) if type is None else type
         if not isinstance(type_, FunctionType):
             raise TypeError(f"a function's type is a FunctionType, not {type_!r}")
-        store = Store() if store is None else store
-        name = name or getattr(function, "__name__", "function")
-        self._attach(store, store.host_function(function, type_, name), type_, name)
-
-    @classmethod
-    def _make(cls, store: Store, address: int, type_: FunctionType, name: str | None) -> Self:
-        """The function of a record in `store`."""
-        self = cls.__new__(cls)
-        self._attach(store, address, type_, name or "function")
+        name = str(name or getattr(function, "__name__", "function"))
+        store = store_for(store)
+        self = cls.make(store, store.host_function(function, type_, name), type_)
+        store.remember_function(self)
         return self
 
-    def _attach(self, store: Store, address: int, type_: FunctionType, name: str) -> None:
-        self.store = store
-        self.address = address
-        self.type = type_
-        self._name = name
+    @classmethod
+    def make(cls, store: Store, address: int, type_: FunctionType) -> Self:
+        """A function for a record of a store, which has none yet: see `Store.function_at`."""
+        self = super().__new__(cls)
+        self._store = store
+        self._address = address
+        self._type = type_
+        self._name = None
         self._raw = None
         _fill(self, store, address, THUNKS.entry(type_))
+        return self
 
     if TYPE_CHECKING:
 
         def __call__(self, *args: Any) -> Any: ...
 
     @property
+    def type(self) -> FunctionType:
+        """The types of its parameters and results."""
+        return self._type
+
+    @property
+    def address(self) -> int:
+        """Of the VMCallerCheckedAnyfunc that references to this function hold."""
+        return self._address
+
+    @property
     def name(self) -> str:
-        """The name that it is exported by, or the callable's."""
+        """The name that its module exports it by, or has in its name section; or the callable's."""
+        if self._name is None:
+            self._name = self._store.name_of(self._address)
         return self._name
 
     __name__ = name
@@ -120,31 +155,30 @@ class Function(_Base):
         """The same function on bits: each value is the unsigned integer of its bits, references
         are objects, and the results are always a tuple. NaN payloads pass unchanged."""
         if self._raw is None:
-            raw = RawFunction.__new__(RawFunction)
-            raw.name, raw.store, raw.type = self._name, self.store, self.type
-            _fill(raw, self.store, self.address, THUNKS.raw(self.type))
-            self._raw = raw
+            self._raw = RawFunction.make(self)
         return self._raw
 
     @property
     def param_arity(self) -> int:
         """How many parameters it takes."""
-        return len(self.type.params)
+        return len(self._type.params)
 
     @property
     def result_arity(self) -> int:
         """How many results it returns."""
-        return len(self.type.results)
+        return len(self._type.results)
 
     @property
     def __signature__(self) -> inspect.Signature:
+        types = self._type.params
+        names = self._store.parameter_names(self._address)
         parameters = [
             inspect.Parameter(
-                f"p{index}", inspect.Parameter.POSITIONAL_ONLY, annotation=_annotation(type_)
+                name, inspect.Parameter.POSITIONAL_ONLY, annotation=_annotation(type_)
             )
-            for index, type_ in enumerate(self.type.params)
+            for name, type_ in zip(_identifiers(names, len(types)), types, strict=True)
         ]
-        results = [_annotation(type_) for type_ in self.type.results]
+        results = [_annotation(type_) for type_ in self._type.results]
         match results:
             case []:
                 result: Any = None
@@ -155,11 +189,25 @@ class Function(_Base):
         return inspect.Signature(parameters, return_annotation=result)
 
     def __repr__(self) -> str:
-        return f"<wasmine.Function {self._name}{self.type}>"
+        return f"<wasmine.Function {self.name}{self._type}>"
 
 
 def _annotation(type_: ValType) -> Any:
     return _ANNOTATIONS.get(type_, object)
+
+
+def _identifiers(names: Mapping[int, str], count: int) -> list[str]:
+    """A Python name for each parameter: the module's if it is one and no other has it, or p<i>."""
+    taken = Counter(names.values())
+    found: list[str] = []
+    for index in range(count):
+        name = names.get(index, "")
+        if not name.isidentifier() or keyword.iskeyword(name) or taken[name] > 1:
+            name = f"p{index}"
+            while name in taken:
+                name += "_"
+        found.append(name)
+    return found
 
 
 def type_from_annotations(function: Callable[..., Any]) -> FunctionType:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
-from wasmine.api.convert import from_bits, to_bits
-from wasmine.api.store import Store
-from wasmine.types import GlobalType
+from wasmine.api.convert import check_type, from_bits, to_bits
+from wasmine.api.store import Store, StoreObject, store_for
+from wasmine.types import V128, GlobalType
 from wasmine.vm.globals import GlobalCell
 
 
-class Global:
+class Global(StoreObject):
     """A global variable: `global_.value`, and `global_.value = 1` if it is mutable.
 
     `Global(GlobalType(I32, mutable=True), 1)` makes one of its own, in `store` or a new one.
     Values are converted as for the parameters of a Function.
     """
 
-    __slots__ = ("__weakref__", "cell", "store")
+    __slots__ = ("__weakref__", "_cell", "_store")
 
-    store: Store
-    cell: GlobalCell
+    _cell: GlobalCell
 
     def __init__(
         self,
@@ -31,49 +30,68 @@ class Global:
     ) -> None:
         if not isinstance(type, GlobalType):
             raise TypeError(f"a global's type is a GlobalType, not {type!r}")
-        store = Store() if store is None else store
-        cell = GlobalCell(type, references=store.context)
+        if type.value is not V128:
+            check_type(type.value)
+        store = store_for(store, value)
+        cell = GlobalCell(type, references=store.context.references)
         if value is not None:
-            cell.initialize(to_bits(type.value, value, store))
-            store.context.settle()
+            with store.context.claim():
+                cell.initialize(to_bits(type.value, value, store))
         store.context.roots.append(cell)
-        self.store = store
-        self.cell = cell
+        self._attach(store, cell)
 
     @classmethod
-    def _make(cls, store: Store, cell: GlobalCell) -> Self:
+    def of(cls, store: Store, cell: GlobalCell) -> Global:
+        """The Global of a cell, always the same one."""
+        known: Global | None = store.objects.get(cell)
+        if known is not None:
+            return known
         self = cls.__new__(cls)
-        self.store = store
-        self.cell = cell
+        self._attach(store, cell)
         return self
+
+    def _attach(self, store: Store, cell: GlobalCell) -> None:
+        self._store = store
+        self._cell = cell
+        store.objects[cell] = self
+
+    @property
+    def cell(self) -> GlobalCell:
+        """What instances are linked with."""
+        return self._cell
 
     @property
     def type(self) -> GlobalType:
         """The global's type."""
-        return self.cell.type
+        return self._cell.type
 
     @property
     def mutable(self) -> bool:
         """Whether it can be set."""
-        return self.cell.type.mutable
+        return self._cell.type.mutable
 
     @property
     def value(self) -> Any:
         """What it holds. Setting raises TypeError if it is immutable or the value is of another
         type, OverflowError if the value does not fit."""
-        return from_bits(self.type.value, self.cell.get_bits(), self.store)
+        kind = self.type.value
+        if not kind.is_ref:
+            return from_bits(kind, self._cell.get_bits(), self._store)
+        # The object must not be let go between the two steps.
+        with self._store.context.claim():
+            return from_bits(kind, self._cell.get_bits(), self._store)
 
     @value.setter
     def value(self, value: object) -> None:
-        self.store.context.check_access()
         kind = self.type.value
-        self.cell.set_bits(to_bits(kind, value, self.store), kind)
-        self.store.context.settle()
+        with self._store.context.claim():
+            self._cell.set_bits(to_bits(kind, value, self._store), kind)
 
     @property
     def bits(self) -> int:
         """The bits of a number as an unsigned integer, NaN payloads included."""
-        return self.cell.get_bits()
+        return self._cell.get_bits()
 
     def __repr__(self) -> str:
-        return f"<wasmine.Global {self.type} = {self.value!r}>"
+        value = "" if self.type.value.is_ref else f" = {self.value!r}"
+        return f"<wasmine.Global {self.type}{value}>"

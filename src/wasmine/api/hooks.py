@@ -7,13 +7,14 @@ them raises is what the caller of WebAssembly code gets.
 from __future__ import annotations
 
 import ctypes
+import operator
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.convention import SLOT_SIZE
 from wasmine.api.convert import WIDTHS, from_bits, to_bits
-from wasmine.errors import InternalError, ResourceError, StoreError
+from wasmine.errors import InternalError, StoreError
 from wasmine.types import FUNCREF, FunctionType, RefType
 from wasmine.vm import memory, process, traps
 
@@ -27,9 +28,11 @@ def attach_thread() -> None:
     process.current().attach_thread()
 
 
-def store_busy(function: Function) -> None:
-    """A function was called while another thread runs code of its store."""
-    raise StoreError(f"{function.name}(): the store is in use by another thread")
+def store_busy(function: object) -> None:
+    """A function, or the gate of a store, was used while another thread runs code of the store."""
+    name = getattr(function, "name", None)
+    where = f"{name}(): " if name else ""
+    raise StoreError(f"{where}the store is in use by another thread")
 
 
 def _check_call(function: Any, arguments: tuple[object, ...], keywords: object) -> FunctionType:
@@ -48,7 +51,8 @@ def _check_call(function: Any, arguments: tuple[object, ...], keywords: object) 
 
 def _explain(what: str, error: TypeError | OverflowError) -> TypeError | OverflowError:
     """The same kind of error that says which value it is about."""
-    return type(error)(f"{what}: {error}")
+    kind = OverflowError if isinstance(error, OverflowError) else TypeError
+    return kind(f"{what}: {error}")
 
 
 def convert_arguments(
@@ -81,8 +85,8 @@ def convert_bits(
             continue
         what = f"{function.name}() parameter {position} ({kind})"
         try:
-            bits = value.__index__()  # type: ignore[attr-defined]
-        except AttributeError:
+            bits = operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
             name = type(value).__name__
             raise TypeError(f"{what}: bits are an integer, not {name}") from None
         if not 0 <= bits < 1 << WIDTHS[kind]:
@@ -120,11 +124,12 @@ class HostCallable:
             return ()
         if count == 1:
             return (result,)
-        if count and isinstance(result, tuple | list) and len(result) == count:
-            return tuple(result)
-        given = (
-            f"{len(result)} values" if isinstance(result, tuple | list) else type(result).__name__
-        )
+        given = type(result).__name__
+        if isinstance(result, tuple | list):
+            values = tuple(result)
+            if count and len(values) == count:
+                return values
+            given = f"{len(values)} values"
         wanted = f"a tuple of {count} values" if count else "None"
         raise TypeError(f"{self.name}() must return {wanted}, as its type is {self.type}; not {given}")
 
@@ -148,7 +153,7 @@ def grow_memory(record: int, delta: int) -> int:
     """Grow a memory that has to move; -1 if it cannot."""
     try:
         return memory.by_record(record).grow(delta)
-    except ResourceError:
+    except MemoryError:
         return -1
 
 

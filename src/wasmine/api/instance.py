@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from wasmine.api import linking
-from wasmine.api.function import Function
 from wasmine.api.globals import Global
 from wasmine.api.linking import Extern
 from wasmine.api.memory import Memory, memory_style, style_name
 from wasmine.api.module import Module
-from wasmine.api.store import Store
+from wasmine.api.store import Store, store_for
 from wasmine.api.table import Table
-from wasmine.errors import InternalError, StoreError
+from wasmine.errors import InternalError
 from wasmine.vm.instance import InstanceHandle
 from wasmine.wasm.module import Export
 
@@ -25,8 +24,10 @@ class Exports(Mapping[str, Any]):
     A name that is also one of a mapping's own methods (`items`, `get` ...) is reached by key.
     """
 
-    def __init__(self, instance: str, externs: dict[str, Extern]) -> None:
-        self._instance = instance
+    # A slot, so that no export of this name can take its place.
+    __slots__ = ("__dict__", "__weakref__", "_externs")
+
+    def __init__(self, externs: dict[str, Extern]) -> None:
         self._externs = externs
         # Attributes of the object itself are found faster than by __getattr__.
         self.__dict__.update(
@@ -40,10 +41,12 @@ class Exports(Mapping[str, Any]):
             raise KeyError(self._missing(name)) from None
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_externs":  # the object was never initialised
+            raise AttributeError(name)
         raise AttributeError(self._missing(name), name=name, obj=self)
 
     def _missing(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.__dict__.get("_externs", ()), 1)
+        near = difflib.get_close_matches(str(name), self._externs, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"the instance exports nothing called {name!r}{hint}"
 
@@ -87,10 +90,9 @@ class Instance:
             raise TypeError(f"an Instance is made from a Module, not {module!r}")
         imports = {} if imports is None else imports
         wanted = module.imports
-        if store is None:
-            store = linking.find_store(imports, wanted) or Store(module.engine)
-        store.context.check_access()
-        resolved = linking.resolve(imports, wanted, store)
+        given = linking.look_up(imports, wanted)
+        store = store_for(store or linking.find_store(given) or Store(module.engine))
+        resolved = linking.resolve(given, wanted, store)
         style = memory_style(store)
         info = module.info
         artifact = module.artifact(
@@ -99,30 +101,31 @@ class Instance:
         )
         self.module = module
         self.store = store
-        self._handle = InstanceHandle(
-            store.context,
-            artifact,
-            resolved,
-            store.engine.signatures,
-            [style] * (len(info.memories) - info.imported_memories),
-        )
         module.prepare_thunks()
-        externs = {export.name: self._extern(export) for export in info.exports}
-        self.exports = Exports(module.name or "", externs)
-        self._handle.initialize(lambda address: store.function_at(address, "start")())
+        with store.context.claim():
+            self._handle = InstanceHandle(
+                store.context,
+                artifact,
+                resolved,
+                store.engine.signatures,
+                [style] * (len(info.memories) - info.imported_memories),
+            )
+            externs = {export.name: self._extern(export) for export in info.exports}
+            self.exports = Exports(externs)
+            self._handle.initialize(lambda address: store.function_at(address)())
 
     def _extern(self, export: Export) -> Extern:
         handle, store = self._handle, self.store
         match export.kind:
             case "func":
                 address = handle.function_reference(export.index)
-                return store.function_at(address, export.name)
+                return store.function_at(address)
             case "memory":
-                return Memory._make(store, handle.memories[export.index])
+                return Memory.of(store, handle.memories[export.index])
             case "table":
-                return Table._make(store, handle.tables[export.index])
+                return Table.of(store, handle.tables[export.index])
             case "global":
-                return Global._make(store, handle.globals[export.index])
+                return Global.of(store, handle.globals[export.index])
             case _:
                 raise InternalError(f"an export of kind {export.kind}")
 

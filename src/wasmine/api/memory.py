@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Final, Literal, Self, SupportsIndex, overload
+from typing import Any, Final, Literal, SupportsIndex, overload
 
 from wasmine.api import native
-from wasmine.api.store import Store
-from wasmine.types import MemoryType
-from wasmine.vm.memory import DynamicMemory, LinearMemory, MemoryStyle, StaticMemory
+from wasmine.api.limits import check_limits
+from wasmine.api.store import Store, StoreObject, store_for
+from wasmine.errors import UnsupportedFeature
+from wasmine.types import I32, MemoryType
+from wasmine.vm.memory import DynamicMemory, LinearMemory, MemoryStyle, StaticMemory, as_bytes
 
-_VIEWS: Final = {
+_VIEWS: Final[dict[str, Any]] = {
     "uint8": "B",
     "int8": "b",
     "uint16": "H",
@@ -39,72 +41,85 @@ def _view(memory: Memory) -> memoryview:
 
 
 @native.exports_buffer(_view)
-class Memory:
+class Memory(StoreObject):
     """A linear memory: `memory[0:4]`, `memory.read(0, 4)`, `memoryview(memory)`.
 
     Offsets and lengths are in bytes, sizes in pages of 64 KiB. Access beyond the end raises
-    IndexError. Buffers and views share the memory's bytes without copying, keep them alive, and
+    IndexError, with slices too, other than those of a list. Buffers and views share the memory's bytes without copying, keep them alive, and
     show the size that the memory had when they were made; make a new one after the memory has grown.
 
     `Memory(MemoryType(Limits(1, 10)))` makes one of its own, in `store` or a new one. Raises
     ResourceError if there is no address space for it.
     """
 
-    __slots__ = ("__weakref__", "linear", "store")
+    __slots__ = ("__weakref__", "_linear", "_store")
 
-    store: Store
-    linear: LinearMemory
+    _linear: LinearMemory
 
-    def __init__(self, type: MemoryType, *, store: Store | None = None) -> None:  # noqa: A002
+    def __new__(cls, type: MemoryType, *, store: Store | None = None) -> Memory:  # noqa: A002
+        """Raises TypeError or ValueError for what is no memory's type."""
         if not isinstance(type, MemoryType):
             raise TypeError(f"a memory's type is a MemoryType, not {type!r}")
-        store = Store() if store is None else store
+        check_limits("memory", type.limits)
+        if type.shared or type.address is not I32:
+            raise UnsupportedFeature(f"unsupported memory: {type}")
+        store = store_for(store)
         linear = LinearMemory(type, memory_style(store))
         store.context.roots.append(linear)
-        self.store = store
-        self.linear = linear
+        return cls.of(store, linear)
 
     @classmethod
-    def _make(cls, store: Store, linear: LinearMemory) -> Self:
-        self = cls.__new__(cls)
-        self.store = store
-        self.linear = linear
+    def of(cls, store: Store, linear: LinearMemory) -> Memory:
+        """The Memory of a linear memory, always the same one."""
+        known: Memory | None = store.objects.get(linear)
+        if known is not None:
+            return known
+        self = super().__new__(cls)
+        self._store = store
+        self._linear = linear
+        store.objects[linear] = self
         return self
+
+    @property
+    def linear(self) -> LinearMemory:
+        """What instances are linked with."""
+        return self._linear
 
     @property
     def type(self) -> MemoryType:
         """The memory's type; its minimum is the current size."""
-        return self.linear.type
+        return self._linear.type
 
     @property
     def size(self) -> int:
         """The size in pages."""
-        return self.linear.size
+        return self._linear.size
 
     @property
     def data_size(self) -> int:
         """The size in bytes."""
-        return self.linear.data_size
+        return self._linear.data_size
 
     def grow(self, delta: int) -> int:
         """Add pages of zeros and return the size before, in pages.
 
         Raises ResourceError beyond the maximum and when there is no memory.
         """
-        self.store.context.check_access()
-        return self.linear.grow(operator.index(delta))
+        pages = operator.index(delta)
+        with self._store.context.claim():
+            return self._linear.grow(pages)
 
     def read(self, offset: int, length: int) -> bytes:
         """A copy of `length` bytes."""
-        return self.linear.read(offset, length)
+        return self._linear.read(operator.index(offset), operator.index(length))
 
     def write(self, offset: int, data: Any) -> None:
         """Copy the bytes of any bytes-like object into the memory."""
-        self.linear.write(offset, data)
+        self._linear.write(operator.index(offset), data)
 
     def read_string(self, offset: int, length: int) -> str:
         """The text that `length` bytes of UTF-8 are. Raises UnicodeDecodeError if they are none."""
-        return self.linear.read(offset, length).decode()
+        return self.read(offset, length).decode()
 
     def read_c_string(self, offset: int) -> str:
         """The text up to the next zero byte, as UTF-8. Raises IndexError if there is none."""
@@ -113,7 +128,7 @@ class Memory:
 
     def _find_zero(self, offset: int) -> int:
         size, chunk = self.data_size, 256
-        position = offset
+        position = operator.index(offset)
         while True:
             found = self.read(position, min(chunk, max(1, size - position))).find(0)
             if found >= 0:
@@ -124,44 +139,57 @@ class Memory:
     def write_string(self, offset: int, text: str) -> int:
         """Write text as UTF-8, without a zero byte; the number of bytes."""
         data = text.encode()
-        self.linear.write(offset, data)
+        self.write(offset, data)
         return len(data)
 
     def __len__(self) -> int:
-        return self.linear.data_size
+        return self._linear.data_size
 
     def _index(self, index: SupportsIndex) -> int:
-        size = self.linear.data_size
         position = operator.index(index)
+        size = self._linear.data_size
         if position < 0:
             position += size
         if not 0 <= position < size:
             raise IndexError(f"out of bounds memory access: {index} of {size} bytes")
         return position
 
+    def _slice(self, index: slice) -> slice:
+        """The same slice with its bounds checked; Python's own would quietly take less."""
+        start, stop = (None if b is None else operator.index(b) for b in (index.start, index.stop))
+        size = self._linear.data_size
+        for bound in (start, stop):
+            if bound is not None and not -size <= bound <= size:
+                raise IndexError(f"out of bounds memory access: {bound} of {size} bytes")
+        return slice(start, stop, index.step)
+
     @overload
     def __getitem__(self, index: SupportsIndex) -> int: ...
     @overload
     def __getitem__(self, index: slice) -> bytes: ...
     def __getitem__(self, index: SupportsIndex | slice) -> int | bytes:
+        # The index first: asking for it may run code that grows the memory.
         if isinstance(index, slice):
-            start, stop, step = index.indices(self.linear.data_size)
-            if step == 1:
-                return self.linear.read(start, max(0, stop - start))
-            return bytes(self.linear.view()[index])
-        return self.linear.read(self._index(index), 1)[0]
+            part = self._slice(index)
+            return self._linear.window[part].tobytes()
+        position = self._index(index)
+        return self._linear.window[position]
 
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if isinstance(index, slice):
-            self.linear.view()[index] = value
+            part = self._slice(index)
+            content = as_bytes(value)
+            self._linear.window[part] = content
         else:
-            self.linear.view()[self._index(index)] = value
+            position, byte = self._index(index), operator.index(value)
+            self._linear.window[position] = byte
 
     def _typed(self, kind: str, offset: int) -> memoryview:
-        view = self.linear.view().cast(_VIEWS[kind])  # a page is a multiple of every size
-        if not 0 <= offset <= len(view):
-            raise IndexError(f"out of bounds memory access: {kind} element {offset} of {len(view)}")
-        return view[offset:]
+        view: memoryview = self._linear.view().cast(_VIEWS[kind])
+        start = operator.index(offset)
+        if not 0 <= start <= len(view):
+            raise IndexError(f"out of bounds memory access: {kind} element {start} of {len(view)}")
+        return view[start:]
 
     def uint8_view(self, offset: int = 0) -> memoryview:
         """The memory as unsigned bytes, from element `offset` on; writable, without copying.

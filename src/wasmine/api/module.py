@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from wasmine.api import archive
-from wasmine.api.engine import THUNKS, Engine, ensure_runtime
+from wasmine.api.engine import Engine
+from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
@@ -17,7 +18,7 @@ from wasmine.wasm.validator import validate, validate_module
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
-    from wasmine.compiler.module import MemoryStyle
+    from wasmine.api.engine import MemoryStyle
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str]
 
@@ -39,18 +40,15 @@ class Module:
     cannot be read.
     """
 
-    info: Final[ModuleInfo]
-    engine: Final[Engine]
-
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         info = decode(read_source(source))
         validate_module(info)
-        self._prepare(info, Engine() if engine is None else engine)
+        self._prepare(info, _engine_for(engine))
         self._own_image()
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
-        self.info = info  # type: ignore[misc]
-        self.engine = engine  # type: ignore[misc]
+        self._info = info
+        self._engine = engine
         self._artifacts: dict[tuple[MemoryStyle, ...], Artifact] = {}
         self._thunks_ready = False
 
@@ -72,9 +70,7 @@ class Module:
         return (*imported, *[own] * own_count)
 
     def _compile(self, styles: tuple[MemoryStyle, ...]) -> Image:
-        from wasmine.compiler.module import Options
-
-        return self.engine.compile(self.info, Options(memory_styles=styles))
+        return self.engine.compile(self.info, styles)
 
     def _own_image(self) -> Image:
         """The code for memories as this engine makes them."""
@@ -115,6 +111,16 @@ class Module:
                 return info.globals[index]
             case "tag":
                 return TagType(info.function_type(info.tags[index]))
+
+    @property
+    def info(self) -> ModuleInfo:
+        """What the decoder found in the module."""
+        return self._info
+
+    @property
+    def engine(self) -> Engine:
+        """What compiled it."""
+        return self._engine
 
     @property
     def name(self) -> str | None:
@@ -172,8 +178,8 @@ class Module:
         Raises DeserializeError for anything else, for another version or CPU, or for an engine
         with other options.
         """
-        engine = Engine() if engine is None else engine
-        wasm, image = archive.unpack(data, engine)
+        engine = _engine_for(engine)
+        wasm, image = archive.unpack(bytes(memoryview(data)), engine)
         self = cls.__new__(cls)
         self._prepare(decode(wasm), engine)
         ensure_runtime()
@@ -183,12 +189,21 @@ class Module:
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_from_bytes, (self.info.data,))
+        engine = self.engine
+        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory))
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
         return f"<wasmine.Module{name} of {len(self.info.data)} bytes>"
 
 
-def _from_bytes(data: bytes) -> Module:
-    return Module(data)
+def _engine_for(engine: object) -> Engine:
+    if engine is None:
+        return Engine()
+    if not isinstance(engine, Engine):
+        raise TypeError(f"a module's engine is an Engine, not {engine!r}")
+    return engine
+
+
+def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle) -> Module:
+    return Module(data, engine=Engine(opt_level=opt_level, memory=memory))

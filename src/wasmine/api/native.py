@@ -112,9 +112,13 @@ def exports_buffer(view: Callable[[Any], memoryview]) -> Callable[[type[T]], typ
     """A decorator: `memoryview(x)` gives what `view(x)` does, and keeps alive what that keeps."""
 
     def get_buffer(instance: object, buffer: int, flags: int) -> int:
-        # A consumer that wants what a plain writable view cannot give asks in vain; everything
-        # else succeeds, and an exception could not leave a callback.
-        return int(_get_buffer(view(instance), buffer, flags))
+        try:
+            return int(_get_buffer(view(instance), buffer, flags))
+        except BaseException:
+            # No exception can leave a callback: CPython reports this as a SystemError. It takes an
+            # object that was never initialised, because a plain writable view gives what anybody
+            # may want of a buffer.
+            return -1
 
     callback = _GetBuffer(get_buffer)
     _kept.append(callback)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from typing import Self, SupportsIndex
+from typing import SupportsIndex
 
-from wasmine.api.store import Store
-from wasmine.errors import ResourceError
-from wasmine.types import TableType
+from wasmine.api.convert import check_type
+from wasmine.api.limits import check_limits
+from wasmine.api.store import Store, StoreObject, store_for
+from wasmine.errors import ResourceError, UnsupportedFeature
+from wasmine.types import I32, TableType
 from wasmine.vm.table import LinearTable
 
 
-class Table:
+class Table(StoreObject):
     """A table of functions or of any objects: `table[0]`, `table[0] = function`, `len(table)`.
 
     None is the null reference. An index beyond the end raises IndexError.
@@ -21,10 +23,9 @@ class Table:
     with `init`. Raises ResourceError for limits that cannot be met.
     """
 
-    __slots__ = ("__weakref__", "linear", "store")
+    __slots__ = ("__weakref__", "_linear", "_store")
 
-    store: Store
-    linear: LinearTable
+    _linear: LinearTable
 
     def __init__(
         self,
@@ -35,59 +36,74 @@ class Table:
     ) -> None:
         if not isinstance(type, TableType):
             raise TypeError(f"a table's type is a TableType, not {type!r}")
-        store = Store() if store is None else store
-        linear = LinearTable(type, references=store.context)
+        check_limits("table", type.limits)
+        check_type(type.element)
+        if not type.element.is_ref or type.address is not I32:
+            raise UnsupportedFeature(f"unsupported table: {type}")
+        store = store_for(store, init)
+        with store.context.claim():
+            reference = store.reference_from(type.element, init)
+            linear = LinearTable(type, references=store.context.references)
+            linear.fill(0, reference, linear.size)
         store.context.roots.append(linear)
-        self.store = store
-        self.linear = linear
-        if init is not None:
-            linear.fill(0, store.reference_from(type.element, init), linear.size)
-            store.context.settle()
+        self._attach(store, linear)
 
     @classmethod
-    def _make(cls, store: Store, linear: LinearTable) -> Self:
+    def of(cls, store: Store, linear: LinearTable) -> Table:
+        """The Table of a linear table, always the same one."""
+        known: Table | None = store.objects.get(linear)
+        if known is not None:
+            return known
         self = cls.__new__(cls)
-        self.store = store
-        self.linear = linear
+        self._attach(store, linear)
         return self
+
+    def _attach(self, store: Store, linear: LinearTable) -> None:
+        self._store = store
+        self._linear = linear
+        store.objects[linear] = self
+
+    @property
+    def linear(self) -> LinearTable:
+        """What instances are linked with."""
+        return self._linear
 
     @property
     def type(self) -> TableType:
         """The table's type; its minimum is the current size."""
-        return self.linear.type
+        return self._linear.type
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.linear.size
+        return self._linear.size
 
     def get(self, index: int) -> object:
         """An element: None, a Function, or the object that an externref holds."""
-        raw = self.linear.get_raw(self._index(index))
-        return self.store.object_from(self.type.element, raw)
+        with self._store.context.claim():
+            raw = self._linear.get_raw(self._index(index))
+            return self._store.object_from(self._linear.element, raw)
 
     def set(self, index: int, value: object) -> None:
         """Replace an element. Raises TypeError or StoreError for a value that cannot be one."""
-        self.store.context.check_access()
-        position = self._index(index)
-        self.linear.set_raw(position, self.store.reference_from(self.type.element, value))
-        self.store.context.settle()
+        with self._store.context.claim():
+            position = self._index(index)
+            self._linear.set_raw(position, self._store.reference_from(self._linear.element, value))
 
     def grow(self, delta: int, init: object = None) -> int:
         """Add elements and return the size before. Raises ResourceError beyond the maximum."""
-        self.store.context.check_access()
-        raw = self.store.reference_from(self.type.element, init)
-        size = self.linear.grow(operator.index(delta), raw)
-        self.store.context.settle()
+        count = operator.index(delta)
+        with self._store.context.claim():
+            size = self._linear.grow(count, self._store.reference_from(self._linear.element, init))
         if size is None:
             raise ResourceError(
-                f"the table could not grow: current size {self.size}, requested increase {delta}"
+                f"the table could not grow: current size {self.size}, requested increase {count}"
             )
         return size
 
     def _index(self, index: SupportsIndex) -> int:
-        size = self.linear.size
         position = operator.index(index)
+        size = self._linear.size
         if position < 0:
             position += size
         if not 0 <= position < size:
@@ -95,7 +111,7 @@ class Table:
         return position
 
     def __len__(self) -> int:
-        return self.linear.size
+        return self._linear.size
 
     def __getitem__(self, index: int) -> object:
         return self.get(index)

@@ -168,9 +168,12 @@ def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
     local = index - info.imported_globals
     constant = None
     if local < 0:
-        slot = offsets.vmctx_imported_global(index)
+        definition = f"{name}d"
+        text = _load(definition, "%vmctx", offsets.vmctx_imported_global(index))
+        text += f"\n{_address(name, definition, _STORAGE)}"
     else:
-        slot = offsets.vmctx_global(local)
+        # The reference goes by a pointer here too, but that of an own global never changes.
+        text = _address(name, "%vmctx", offsets.vmctx_global_storage(local) + _STORAGE)
         if not type_.mutable:
             constant = _constant(info.global_initializers[local])
     return Global(
@@ -178,9 +181,7 @@ def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
         type_.mutable,
         type_.value is EXTERNREF,
         constant,
-        Pointer(
-            name, f"{_load(f'{name}d', '%vmctx', slot)}\n{_address(name, f'{name}d', _STORAGE)}"
-        ),
+        Pointer(name, text),
     )
 
 

@@ -43,7 +43,8 @@ class GlobalCell:
     """A global: its type and its storage, whose address never changes.
 
     The storage lies at `definition_address`, in the VMContext of an instance, or, without an
-    address, in this object. `owner` keeps that VMContext in memory. The storage starts as it is: zero bits in fresh memory.
+    address, in this object. `owner` keeps that VMContext in memory. The storage starts as it is:
+    zero bits in fresh memory.
     """
 
     def __init__(

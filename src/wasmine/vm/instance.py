@@ -21,10 +21,10 @@ from wasmine.abi.vmcontext import (
     VMMemoryImport,
     VMSegment,
     VMTableImport,
+    offset_of,
     size_of,
 )
 from wasmine.errors import Trap, TrapCode
-from wasmine.types import FunctionType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.constants import evaluate
 from wasmine.vm.globals import GlobalCell
@@ -34,8 +34,6 @@ from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
 from wasmine.wasm.module import DataSegment, ElementSegment
 
-DEFAULT_STACK_LIMIT: Final = 100 * 1024
-"""The reference's counted stack limit, in 8-byte slots."""
 UNLIMITED_GAS: Final = (1 << 64) - 1
 
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
@@ -68,39 +66,43 @@ class InstanceHandle:
         `memory_styles` are those of the module's own memories. Raises ResourceError if a memory
         or a table cannot be had.
         """
-        self.store: Final = store
+        # Not the store itself, which refers to this: a cycle would keep both until the garbage
+        # collector comes by, and all memories with them.
+        self._arena: Final = store.arena
+        self._references: Final = store.references
         self.artifact: Final = artifact
-        self._info = info = artifact.info
+        self._info = artifact.info
         self._offsets = offsets = artifact.offsets
-        header = store.arena.allocate(VMINSTANCE_SIZE + offsets.size_of_vmctx())
+        template = artifact.template(signatures)
+        header = store.arena.allocate(len(template))
+        ctypes.memmove(header, template, len(template))
         self.vmctx: Final = header + VMINSTANCE_SIZE
+        # The VMContext as words of 8 bytes; nearly all that is written here are pointers.
+        size = offsets.size_of_vmctx() & -8
+        self._words = (
+            memoryview((ctypes.c_ubyte * size).from_address(self.vmctx)).cast("B").cast("Q")
+        )
         self.memories: Final = [*imports.memories]
         self.tables: Final = [*imports.tables]
         self.globals: Final = [*imports.globals]
-        self._signatures = [
-            signatures.register(type_) if isinstance(type_, FunctionType) else 0
-            for type_ in info.types
-        ]
-        # Before anything else: what follows leaves addresses of this instance in the store.
-        store.roots.append((self, artifact, imports))
         self._make_memories(memory_styles)
         self._make_tables()
         self._make_globals()
-        self._fill_header(header)
+        self._fill_header(header, store.address)
         self._fill_imports(imports)
         self._fill_functions(imports)
-        self._fill_runtime()
-        self._fill_segments()
+        self._fill_runtime(store.address)
         self._initialize_globals()
+        # Nothing outside knows an address of this instance yet. From here on the store may hold
+        # some for ever, also when what `initialize` does fails.
+        store.roots.append((self, artifact, imports))
 
     def _record(self, kind: type[RecordT], region: str, index: int) -> RecordT:
         """An element of a region of the VMContext, to be written."""
         return kind.from_address(self.vmctx + self._offsets.element(region, index))
 
     def _pointer(self, region: str, index: int, value: int) -> None:
-        ctypes.c_size_t.from_address(
-            self.vmctx + self._offsets.element(region, index)
-        ).value = value
+        self._words[self._offsets.element(region, index) >> 3] = value
 
     def _make_memories(self, styles: Sequence[MemoryStyle]) -> None:
         own = self._info.memories[self._info.imported_memories :]
@@ -113,7 +115,7 @@ class InstanceHandle:
     def _make_tables(self) -> None:
         for slot, type_ in enumerate(self._info.tables[self._info.imported_tables :]):
             address = self.vmctx + self._offsets.vmctx_table_definition(slot)
-            table = LinearTable(type_, address, references=self.store)
+            table = LinearTable(type_, address, references=self._references)
             self._pointer("table_records", slot, table.record_address)
             self.tables.append(table)
 
@@ -121,13 +123,13 @@ class InstanceHandle:
         for slot, type_ in enumerate(self._info.globals[self._info.imported_globals :]):
             address = self.vmctx + self._offsets.vmctx_global_storage(slot)
             self._pointer("globals", slot, address)
-            self.globals.append(GlobalCell(type_, address, references=self.store))
+            self.globals.append(GlobalCell(type_, address, references=self._references))
 
-    def _fill_header(self, address: int) -> None:
+    def _fill_header(self, address: int, store: int) -> None:
         header = VMInstance.from_address(address)
         info, offsets = self._info, self._offsets
         header.instance = id(self)
-        header.store = self.store.address
+        header.store = store
         header.memories = self._pointer_array([memory.record_address for memory in self.memories])
         header.imported_memories = info.imported_memories
         header.tables = self._pointer_array([table.record_address for table in self.tables])
@@ -139,7 +141,7 @@ class InstanceHandle:
     def _pointer_array(self, values: Sequence[int]) -> int:
         """The address of an array of pointers that lives as long as the store."""
         content = array("Q", values)
-        address = self.store.arena.allocate(max(8, len(content) * 8))
+        address = self._arena.allocate(max(8, len(content) * 8))
         ctypes.memmove(address, content.tobytes(), len(content) * 8)
         return address
 
@@ -164,40 +166,24 @@ class InstanceHandle:
 
     def _fill_functions(self, imports: Imports) -> None:
         """One record for every function of the index space, imports first (reference 5.5)."""
-        words = array("Q")
+        first = self._offsets.begin("anyfuncs") >> 3
+        stride = self._offsets.stride("anyfuncs") >> 3
         for address in imports.functions:
-            anyfunc = VMCallerCheckedAnyfunc.from_address(address)
-            words.extend(anyfunc.key)
-        own = self._info.functions[self._info.imported_functions :]
-        for body, type_ in zip(self.artifact.function_addresses, own, strict=True):
-            words.extend((body, self._signatures[type_], self.vmctx))
-        ctypes.memmove(
-            self.vmctx + self._offsets.begin("anyfuncs"), words.tobytes(), len(words) * 8
+            self._words[first : first + stride] = array(
+                "Q", VMCallerCheckedAnyfunc.from_address(address).key
+            )
+            first += stride
+        own = len(self._info.bodies)
+        environment = first + (offset_of(VMCallerCheckedAnyfunc, "vmctx") >> 3)
+        self._words[environment : environment + own * stride : stride] = (
+            array("Q", [self.vmctx]) * own
         )
 
-    def _fill_runtime(self) -> None:
-        offsets, process = self._offsets, self.store.process
-        for index, number in enumerate(self._signatures):
-            ctypes.c_uint32.from_address(
-                self.vmctx + offsets.vmctx_signature_id(index)
-            ).value = number
-        for index, address in enumerate(process.builtins):
-            self._pointer("builtins", index, address)
-        self._pointer("trap_handler", 0, process.trap_handler)
-        gas = self.store.arena.allocate(size_of(FastGasCounter))
+    def _fill_runtime(self, store: int) -> None:
+        gas = self._arena.allocate(size_of(FastGasCounter))
         FastGasCounter.from_address(gas).gas_limit = UNLIMITED_GAS
         self._pointer("gas_counter", 0, gas)
-        for offset in (offsets.vmctx_stack_limit(), offsets.vmctx_initial_stack_limit()):
-            ctypes.c_int32.from_address(self.vmctx + offset).value = DEFAULT_STACK_LIMIT
-        self._pointer("store", 0, self.store.address)
-
-    def _fill_segments(self) -> None:
-        """Passive segments; to the builtins all others look as if they had been dropped."""
-        for index, data in enumerate(self._info.data_segments):
-            if data.mode == "passive":
-                segment = self._record(VMSegment, "data_segments", index)
-                segment.base = self.artifact.data_address + data.start
-                segment.length = data.end - data.start
+        self._pointer("store", 0, store)
 
     def _initialize_globals(self) -> None:
         own = self.globals[self._info.imported_globals :]
@@ -239,7 +225,7 @@ class InstanceHandle:
         if element.mode == "passive":
             if element.type.heap == "extern":
                 for reference in filter(None, references):
-                    self.store.retain(reference)
+                    self._references.retain(reference)
             segment = self._record(VMSegment, "element_segments", index)
             segment.base = self._pointer_array(references)
             segment.length = len(references)

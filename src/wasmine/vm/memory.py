@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Lock
-from typing import Final, TypeAlias
+from threading import RLock
+from typing import Any, Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from wasmine.abi.vmcontext import MemoryKind, VMLinearMemory, VMMemoryDefinition
 from wasmine.errors import ResourceError
@@ -51,8 +52,6 @@ class DynamicMemory:
 
 MemoryStyle: TypeAlias = StaticMemory | DynamicMemory
 
-# ctypes.string_at takes its length as a C int.
-_STRING_AT_MAX: Final = 0x7FFF_FFFF
 # The widest access that begins on the last byte in front of the guard's end must fault as well.
 _ACCESS_GUARD: Final = 0x1_0000
 
@@ -108,7 +107,10 @@ class LinearMemory:
         self.style: Final[MemoryStyle] = StaticMemory() if style is None else style
         self._declared: Final = type_
         self._owner = owner
-        self._lock: Final = Lock()
+        # A finalizer that the garbage collector runs in the middle of growing may use the memory.
+        self._lock: Final = RLock()
+        self._growing = False
+        self._window: memoryview | None = None
         if definition_address:
             self._definition = VMMemoryDefinition.from_address(definition_address)
         else:
@@ -125,6 +127,7 @@ class LinearMemory:
                 raise _invalid("reservation", reserved, type_.minimum)
         self._mapping = self._map(type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE)
         self._publish(type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE)
+        _by_record[self.record_address] = self
 
     @property
     def definition_address(self) -> int:
@@ -167,10 +170,15 @@ class LinearMemory:
             current = self.size
             if delta == 0:
                 return current
-            if delta < 0 or current + delta > self._record.maximum_pages:
+            possible = 0 < delta <= self._record.maximum_pages - current
+            if not possible or self._growing:
                 fields: dict[str, int | str] = {"current": current, "attempted_delta": delta}
                 raise LinearMemoryError(MemoryErrorKind.COULD_NOT_GROW, fields)
-            self._grow_to((current + delta) * WASM_PAGE_SIZE)
+            self._growing = True
+            try:
+                self._grow_to((current + delta) * WASM_PAGE_SIZE)
+            finally:
+                self._growing = False
             return current
 
     def _grow_to(self, length: int) -> None:
@@ -185,6 +193,7 @@ class LinearMemory:
             ctypes.memmove(moved.base, self.base, old)
             # Views hold the old pages; without any they go now.
             self._mapping = moved
+            self._window = None
             self._record.views = 0
         self._publish(length, reserved)
 
@@ -210,24 +219,22 @@ class LinearMemory:
         self._definition.base = self._mapping.base
         self._definition.current_length = length
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Copy bytes out. Raises IndexError beyond the end."""
-        self._check_range(offset, length)
-        if length > _STRING_AT_MAX:
-            return bytes(self.view()[offset : offset + length])
-        return ctypes.string_at(self.base + offset, length)
+    @property
+    def window(self) -> memoryview:
+        """A view of the bytes that there are now, for use on the spot: it belongs to the memory."""
+        window = self._window
+        if window is None or window.nbytes != self._definition.current_length:
+            window = self._window = self._map_window()
+        return window
 
-    def write(self, offset: int, data: bytes) -> None:
-        """Copy bytes in. Raises IndexError beyond the end, and then nothing is written."""
-        self._check_range(offset, len(data))
-        ctypes.memmove(self.base + offset, data, len(data))
-
-    def _check_range(self, offset: int, length: int) -> None:
-        if min(offset, length) < 0 or offset + length > self.data_size:
-            raise IndexError(
-                f"out of bounds memory access: {length} bytes at {offset}, "
-                f"the memory has {self.data_size}"
-            )
+    def _map_window(self) -> memoryview:
+        # In this order another thread may grow the memory meanwhile: a mapping is never smaller
+        # than the length was before it was looked up.
+        length = self._definition.current_length
+        mapping = self._mapping
+        pages = (ctypes.c_ubyte * length).from_address(mapping.base)
+        pages.mapping = mapping.hold()  # type: ignore[attr-defined]
+        return memoryview(pages).cast("B")
 
     def view(self) -> memoryview:
         """The bytes that there are now, without copying, writable.
@@ -235,11 +242,24 @@ class LinearMemory:
         The view keeps its pages mapped, whatever becomes of the memory. It does not grow with
         it, and after a dynamic memory has moved it shows the pages left behind.
         """
-        length = self.data_size
-        window = (ctypes.c_ubyte * length).from_address(self.base)
-        window.pages = self._mapping.hold()  # type: ignore[attr-defined]
         self._record.views = 1
-        return memoryview(window).cast("B")
+        return self.window[:]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Copy bytes out. Raises IndexError beyond the end."""
+        window = self.window
+        if offset < 0 or length < 0 or offset + length > len(window):
+            raise _out_of_bounds(offset, length, len(window))
+        return window[offset : offset + length].tobytes()
+
+    def write(self, offset: int, data: Any) -> None:
+        """Copy any bytes-like object in. Raises IndexError beyond the end: nothing is written."""
+        content = as_bytes(data)
+        window = self.window
+        length = len(content)
+        if offset < 0 or offset + length > len(window):
+            raise _out_of_bounds(offset, length, len(window))
+        window[offset : offset + length] = content
 
     def close(self) -> None:
         """Give the pages back; the memory then has none. May be called again.
@@ -247,9 +267,41 @@ class LinearMemory:
         Not for a memory that compiled code can still reach: its accesses count on the guard.
         """
         with self._lock:
+            self._window = None
             self._mapping.close()
             self._record.maximum_pages = 0
             self._publish(0, 0)
+
+
+_by_record: Final[WeakValueDictionary[int, LinearMemory]] = WeakValueDictionary()
+
+
+def by_record(address: int) -> LinearMemory:
+    """The memory whose VMLinearMemory record is at this address; native code knows no other."""
+    return _by_record[address]
+
+
+def as_bytes(data: Any) -> bytes | bytearray | memoryview:
+    """The bytes of any bytes-like object, copied only if they do not lie in a row.
+
+    Raises TypeError for an object that has none.
+    """
+    if isinstance(data, bytes | bytearray):
+        return data
+    view = memoryview(data)
+    if view.ndim == 1 and view.format == "B":
+        return view
+    try:
+        return view.cast("B")
+    except (TypeError, ValueError):
+        # Rows with gaps, no elements at all, elements of a format that memoryview does not know.
+        return view.tobytes()
+
+
+def _out_of_bounds(offset: int, length: int, size: int) -> IndexError:
+    return IndexError(
+        f"out of bounds memory access: {length} bytes at {offset}, the memory has {size}"
+    )
 
 
 def _check_limits(limits: Limits) -> None:

@@ -7,6 +7,8 @@ by others may have ours as the one to go on to.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import functools
 import signal
 import threading
 import weakref
@@ -17,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from wasmine.abi.image import Image
 from wasmine.abi.libcalls import BUILTINS
-from wasmine.abi.runtime import CodeRange, RuntimeState
+from wasmine.abi.runtime import CodeRange, PreviousHandler, PreviousHandlers, RuntimeState
 from wasmine.abi.vmcontext import size_of
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm import threads
@@ -93,11 +95,13 @@ class Process:
         self._handler = self._code.address("wasmine_handler")
         self.trap_handler = self._code.address("wasmine_trap")
         self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
-        self._bind_references()
+        self._bind_functions()
         # Never freed, not even when the interpreter ends: the handlers stay installed, and threads
         # may still be inside.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+        self._previous: dict[str, dict[int, int]] = {"previous_segv": {}, "previous_bus": {}}
         self.install_handlers()
+        self._stay_in_front_of_faulthandler()
 
     def resolve(self, symbol: str) -> int:
         """The address of something that generated code refers to by name, 0 if it is unknown."""
@@ -118,21 +122,52 @@ class Process:
     def install_handlers(self) -> None:
         """Make ours the first handler of faults, and remember which one to go on to.
 
-        Called again whenever a store is made, because faulthandler or another runtime may have
-        put its own handler in front of ours since.
+        Called again whenever a store is made, because another runtime may have put its own handler
+        in front of ours since.
         """
         with self._lock:
-            for number, name in ((signal.SIGSEGV, "previous_segv"), (signal.SIGBUS, "previous_bus")):
+            for number, field in ((signal.SIGSEGV, "previous_segv"), (signal.SIGBUS, "previous_bus")):
                 current = _SigAction()
                 self._sigaction(number, None, current)
                 if current.handler == self._handler:
                     continue
-                setattr(self.state, name, current.handler)
-                setattr(self.state, f"{name}_flags", current.flags)
+                previous = self._previous[field]
+                previous.pop(current.handler, None)
+                previous[current.handler] = current.flags
+                setattr(self.state, field, self._handler_list(previous))
                 ours = _SigAction(
                     handler=self._handler, flags=_SA_SIGINFO | _SA_ONSTACK | _SA_NODEFER
                 )
                 self._sigaction(number, ours, None)
+
+    def _handler_list(self, handlers: Mapping[int, int]) -> int:
+        """The address of PreviousHandlers. A new one each time: the handler may be reading the old."""
+        header, size = size_of(PreviousHandlers), size_of(PreviousHandler)
+        address = self._arena.allocate(header + len(handlers) * size)
+        PreviousHandlers.from_address(address).count = len(handlers)
+        for place, (handler, flags) in enumerate(handlers.items()):
+            record = PreviousHandler.from_address(address + header + place * size)
+            record.handler, record.flags = handler, flags
+        return address
+
+    def _stay_in_front_of_faulthandler(self) -> None:
+        """Keep our handler the first one when faulthandler is switched on or off.
+
+        Its handler cannot let another decide first: it reports every fault as fatal. Switching it
+        off removes all handlers that were installed after it.
+        """
+        for name in ("enable", "disable"):
+            setattr(faulthandler, name, self._before_faulthandler(getattr(faulthandler, name)))
+
+    def _before_faulthandler(self, function: Callable[..., object]) -> Callable[..., object]:
+        @functools.wraps(function)
+        def switch(*args: object, **kwargs: object) -> object:
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.install_handlers()
+
+        return switch
 
     @staticmethod
     def _sigaction(number: int, new: _SigAction | None, old: _SigAction | None) -> None:
@@ -174,12 +209,22 @@ class Process:
         code = mapped[position - 1].code()
         return None if code is None else (code, mapped[position - 1].info)
 
+    def find_function(self, pc: int) -> tuple[ModuleInfo, int] | None:
+        """The module and the index of the WebAssembly function that contains an address."""
+        found = self.find_code(pc)
+        if found is None:
+            return None
+        code, info = found
+        extent = code.image.function_at(code.offset(pc))
+        index = "" if extent is None else extent.name.removeprefix("f")
+        return (info, int(index)) if index.isdecimal() else None
+
     def current_thread(self) -> int:
         """The address of the calling thread's ThreadRecord, 0 before its first entry."""
         return threads.record(self.state.thread_key)
 
-    def _bind_references(self) -> None:
-        """Make the runtime's functions for externrefs callable; all of them need the lock."""
+    def _bind_functions(self) -> None:
+        """Make functions of the runtime callable; all of them need the interpreter lock."""
 
         def native(name: str, result: Any, *arguments: Any) -> Any:
             return ctypes.PYFUNCTYPE(result, *arguments)(self._code.address(name))
@@ -199,6 +244,9 @@ class Process:
         self.clear_references: Callable[[int], None] = native(
             "wasmine_externref_clear", None, address
         )
+        # A failure is told by the exception, which ctypes raises, and not by the result.
+        self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
+        self.leave: Callable[[int], None] = native("wasmine_leave", None, address)
 
 
 _process: list[Process] = []

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from wasmine.abi.vmcontext import (
+    Landing,
     VMCallerCheckedAnyfunc,
     VMHostFunction,
     VMStoreContext,
     size_of,
 )
-from wasmine.errors import ResourceError, StoreError
+from wasmine.errors import ResourceError
 from wasmine.vm import process
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.functions import FuncDataRegistry
@@ -42,6 +43,75 @@ class _Context(Token):
         free(self)
 
 
+class References:
+    """The externrefs of a store: boxes for Python objects, and how many hold each of them.
+
+    Tables and globals of the store refer to this and not to the store, which refers to them: so a
+    store that nobody needs any more goes at once and does not wait for the garbage collector.
+    """
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+        self._record = VMStoreContext.from_address(int(context))
+        self._process = process.current()
+
+    def box(self, value: object) -> int:
+        """The reference to a new box for a Python object, 0 for None.
+
+        Nobody holds it yet: it goes with the next `settle` unless it has been stored.
+        """
+        return self._process.externref_from(self._context, value)
+
+    def unbox(self, raw: int) -> object:
+        """The Python object that an externref refers to."""
+        return self._process.object_from_externref(self._context, raw)
+
+    def retain(self, raw: int) -> None:
+        """Count one more holder of an externref's box."""
+        self._process.externref_inc(raw)
+
+    def release(self, raw: int) -> None:
+        """Count one holder less. The box goes at once if no code of the store is running."""
+        self._process.externref_dec(raw)
+        self.settle()
+
+    def settle(self) -> None:
+        """Free the boxes that nobody holds, unless code of the store may still use them."""
+        if not self._record.depth and self._record.externrefs:
+            self._process.drain_references(self._context)
+
+
+class Claim:
+    """`with context.claim():` the store belongs to this thread, as during a call into it.
+
+    Raises StoreError if it belongs to another thread. References that nobody holds at the end are
+    freed, if this was the outermost claim.
+    """
+
+    __slots__ = ("_address", "_gate", "_landing", "_process")
+
+    def __init__(self, gate: object) -> None:
+        """`gate` is a NativeCallable of the store."""
+        self._gate = gate
+        self._process = process.current()
+        self._landing = Landing()
+        self._address = ctypes.addressof(self._landing)
+
+    def __enter__(self) -> None:
+        try:
+            self._process.enter(id(self._gate), self._address)
+        except BaseException:  # a signal's handler may raise right after a success
+            self._leave()
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._landing.store:
+            self._process.leave(self._address)
+
+
 class StoreContext:
     """The VMStoreContext of a store, its memory, and the Python objects it must keep alive."""
 
@@ -51,50 +121,26 @@ class StoreContext:
         address = _libc.calloc(1, size_of(VMStoreContext))
         if not address:
             raise ResourceError("no memory for a store")
-        self._context: Final = _Context(address)
+        context = _Context(address)
         self.address: Final = int(address)
+        self.references: Final = References(context)
         self.arena: Final = Arena()
         self.functions: Final = FuncDataRegistry()
+        self.gate: object = None
+        """A NativeCallable of the store; set before the first claim."""
         self.roots: Final[list[object]] = []
-        """Objects that native records of the store point into."""
+        """Objects that native records of the store point into. None may refer to this context."""
         self._record: Final = VMStoreContext.from_address(address)
         self._record.python_store = id(python_store)
 
-    def check_access(self) -> None:
-        """Raises StoreError if another thread is running code of this store."""
-        owner = self._record.thread
-        if owner and owner != self.process.current_thread():
-            raise StoreError("the store is in use by another thread")
+    def claim(self) -> Claim:
+        """The store for this thread alone, for the length of a `with` statement."""
+        return Claim(self.gate)
 
     @property
     def depth(self) -> int:
         """How many calls into the store have not returned yet."""
         return self._record.depth
-
-    def retain(self, raw: int) -> None:
-        """Count one more holder of an externref's box."""
-        self.process.externref_inc(raw)
-
-    def release(self, raw: int) -> None:
-        """Count one holder less. The box goes at once if no code of the store is running."""
-        self.process.externref_dec(raw)
-        self.settle()
-
-    def box(self, value: object) -> int:
-        """The reference to a new box for a Python object, 0 for None.
-
-        Nobody holds it yet: it goes with the next `settle` unless it has been stored.
-        """
-        return self.process.externref_from(self.address, value)
-
-    def unbox(self, raw: int) -> object:
-        """The Python object that an externref refers to."""
-        return self.process.object_from_externref(self.address, raw)
-
-    def settle(self) -> None:
-        """Free the boxes that nobody holds, unless code of the store may still use them."""
-        if not self._record.depth and self._record.externrefs:
-            self.process.drain_references(self.address)
 
     def host_function(
         self, function: object, explanation: object, body: int, signature: int
@@ -112,4 +158,8 @@ class StoreContext:
         self.roots.append((function, explanation))
         return self.functions.register(VMCallerCheckedAnyfunc(body, signature, (environment,)))
 
-
+    @staticmethod
+    def explanation(anyfunc: VMCallerCheckedAnyfunc) -> Any:
+        """What `host_function` was given as the explanation of this record's callable."""
+        record = VMHostFunction.from_address(anyfunc.vmctx.host_env)
+        return ctypes.cast(record.explanation, ctypes.py_object).value

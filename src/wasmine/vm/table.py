@@ -51,8 +51,8 @@ class LinearTable:
 
     The definition lies at `definition_address`, in the VMContext of the instance, or, without an
     address, in this object (reference row T04). `owner` keeps that VMContext in memory. What an
-    externref table holds is released by `close`, or all at once when the store goes. The number of elements is what the definition says; compiled
-    code may grow the table without telling Python.
+    externref table holds is released by `close`, or all at once when the store goes. The number of
+    elements is what the definition says; compiled code may grow the table without telling Python.
 
     Raises UnsupportedFeature for elements other than functions and externrefs, ResourceError for
     limits that cannot be met.
@@ -97,6 +97,11 @@ class LinearTable:
         declared = self._declared
         limits = Limits(self.size, declared.maximum)
         return TableType(declared.element, limits, declared.address)
+
+    @property
+    def element(self) -> RefType:
+        """The type of the elements."""
+        return self._declared.element
 
     @property
     def size(self) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 from wasmine.abi.vmcontext import ThreadRecord
@@ -34,12 +36,12 @@ def _walk(
     Compiled functions keep no frame pointer; how far the return address is from the stack pointer
     is known for every instruction.
     """
-    frames = []
+    frames: list[Frame] = []
     position = 0
     while found is not None:
         code, info = found
         offset = code.offset(pc)
-        frames.append(_frame(code, info, offset))
+        frames += _frames(code, info, offset)
         size = code.image.frame_size_at(offset)
         if size is None or position + size > len(stack):
             break
@@ -47,21 +49,34 @@ def _walk(
         # An address inside the calling instruction, as for the innermost frame.
         pc = int.from_bytes(stack[position - 8 : position], "little") - 1
         found = current().find_code(pc)
-    return [frame for frame in frames if frame is not None]
+    return frames
 
 
-def _frame(code: Code, info: ModuleInfo, offset: int) -> Frame | None:
-    """The frame at an offset of an image; None for the helpers that every image contains."""
+def _frames(code: Code, info: ModuleInfo, offset: int) -> list[Frame]:
+    """What was active at an offset of an image; nothing for the helpers that every image contains.
+
+    Above the light pipeline LLVM inlines calls. The instruction then is another function's than
+    the code; of the functions between the two nothing is known.
+    """
     extent = code.image.function_at(offset)
     if extent is None or not extent.name.startswith("f") or not extent.name[1:].isdecimal():
-        return None
+        return []
     index = int(extent.name[1:])
-    module_offset = code.image.wasm_offset(offset)
-    body = info.bodies[index - info.imported_functions]
+    place = code.image.wasm_offset(offset)
+    if place is None:
+        return [_frame(info, index, None)]
+    owner = bisect_right(info.bodies, place, key=attrgetter("start")) - 1 + info.imported_functions
+    inner = _frame(info, owner, place)
+    return [inner] if owner == index else [inner, _frame(info, index, None)]
+
+
+def _frame(info: ModuleInfo, index: int, place: int | None) -> Frame:
+    """The frame of a function at an offset in the module, if that is known."""
+    start = info.bodies[index - info.imported_functions].start
     return Frame(
         info.names.module,
         index,
         info.function_name(index),
-        module_offset,
-        None if module_offset is None else module_offset - body.start,
+        place,
+        None if place is None else place - start,
     )

@@ -319,6 +319,8 @@ entry:
 {boxes}{stores}  %callable = get ptr VMHostFunction.callable, %host
   %first = getelementptr ptr, ptr %vector, i64 1
   %object.0 = call ptr @wasmine_call_host(ptr %callable, ptr %first, i64 {len(params)})
+  ; A callable that switches native stacks, as greenlets do, may have left another one there.
+  put ptr %landing, ThreadRecord.landing, %thread
   %raised = icmp eq ptr %object.0, null
   br i1 %raised, label %unwind, label %result
 result:

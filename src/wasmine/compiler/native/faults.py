@@ -40,8 +40,9 @@ define internal ptr @current_thread() alwaysinline {
 }
 
 ; Record the trap in the thread's record and go to the innermost landing place.
-; The slice of the stack between the trap and that place is saved for the backtrace.
-define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address) noreturn noinline {
+; The slice of the stack between the trap and that place is saved for the backtrace. Below `readable`
+; it cannot be read: the stack pointer of a function that ran into the guard page is in that page.
+define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address, i64 %readable) noreturn noinline {
   put i64 %code, ThreadRecord.trap_code, %thread
   put i64 %pc, ThreadRecord.trap_pc, %thread
   put i64 %sp, ThreadRecord.trap_sp, %thread
@@ -54,8 +55,14 @@ define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %addres
   %length = call i64 @llvm.umin.i64(i64 %positive, i64 $slice_size)
   put i64 %length, ThreadRecord.slice_length, %thread
   %slice = get ptr ThreadRecord.slice, %thread
-  %from = inttoptr i64 %sp to ptr
-  call void @llvm.memcpy.p0.p0.i64(ptr %slice, ptr %from, i64 %length, i1 false)
+  %unreadable = call i64 @llvm.usub.sat.i64(i64 %readable, i64 %sp)
+  %gap = call i64 @llvm.umin.i64(i64 %unreadable, i64 %length)
+  call void @llvm.memset.p0.i64(ptr %slice, i8 0, i64 %gap, i1 false)
+  %rest = sub i64 %length, %gap
+  %to = getelementptr i8, ptr %slice, i64 %gap
+  %start = add i64 %sp, %gap
+  %from = inttoptr i64 %start to ptr
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %rest, i1 false)
   put i64 $trapped, Landing.reason, %landing
   %buffer = at Landing.jump_buffer, %landing
   call void @llvm.eh.sjlj.longjmp(ptr %buffer)
@@ -87,40 +94,53 @@ trap:
   %distance = sub i64 %shifted, %sp
   %stack = icmp ult i64 %distance, 16384
   %code = select i1 %stack, i64 $stack_overflow, i64 $heap_out_of_bounds
-  call void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address)
+  %last = or i64 %address, $page_mask
+  %next = add i64 %last, 1
+  %readable = select i1 %stack, i64 %next, i64 0
+  call void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address, i64 %readable)
   unreachable
 chain:
   call void @chain(i32 %signal, ptr %info, ptr %context)
   ret void
 }
 
-; The default action is taken by restoring it and faulting again at the same instruction.
+; Go on to the handler that was installed last before ours. If that leads back here (faulthandler,
+; once it has written its report, restores the handler before it and raises the signal again; other
+; runtimes call it), go on to an older one each time, and finally take the default action. A handler
+; that never returned left a mark, but no frame: then this frame is not deeper than its mark.
 define internal void @chain(i32 %signal, ptr %info, ptr %context) noinline {
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %here = ptrtoint ptr %frame to i64
+  %thread = call i64 @pthread_self()
+  %outer.thread = get i64 RuntimeState.chain_thread, @wasmine_state
+  %outer.frame = get i64 RuntimeState.chain_frame, @wasmine_state
+  %outer.level = get i64 RuntimeState.chain_level, @wasmine_state
+  %same = icmp eq i64 %thread, %outer.thread
+  %deeper = icmp ult i64 %here, %outer.frame
+  %nested = and i1 %same, %deeper
+  %older = add i64 %outer.level, 1
+  %level = select i1 %nested, i64 %older, i64 0
   %segv = icmp eq i32 %signal, $sigsegv
-  %segv.handler = get ptr RuntimeState.previous_segv, @wasmine_state
-  %segv.flags = get i64 RuntimeState.previous_segv_flags, @wasmine_state
-  %bus.handler = get ptr RuntimeState.previous_bus, @wasmine_state
-  %bus.flags = get i64 RuntimeState.previous_bus_flags, @wasmine_state
-  %handler = select i1 %segv, ptr %segv.handler, ptr %bus.handler
-  %flags = select i1 %segv, i64 %segv.flags, i64 %bus.flags
-  %number = ptrtoint ptr %handler to i64
-  %default = icmp ule i64 %number, 1
-  br i1 %default, label %restore, label %look
+  %segv.list = get ptr RuntimeState.previous_segv, @wasmine_state
+  %bus.list = get ptr RuntimeState.previous_bus, @wasmine_state
+  %list = select i1 %segv, ptr %segv.list, ptr %bus.list
+  %count = get i64 PreviousHandlers.count, %list
+  %more = icmp ult i64 %level, %count
+  br i1 %more, label %look, label %default
 look:
-  ; faulthandler, once it has written its report, restores the handler before it (which may be
-  ; this one) and raises the signal again. Calling it once more would go round for ever.
-  %code.p = getelementptr i8, ptr %info, i64 8
-  %code = load i32, ptr %code.p
-  %raised = icmp sle i32 %code, 0
-  %chaining = get i64 RuntimeState.chaining, @wasmine_state
-  %nested = icmp ne i64 %chaining, 0
-  %again = and i1 %raised, %nested
-  br i1 %again, label %restore, label %call
-restore:
-  %unused = call ptr @signal(i32 %signal, ptr null)
-  ret void
+  %index = sub i64 %count, %level
+  %elements = getelementptr i8, ptr %list, i64 $handlers_header
+  %element = getelementptr [2 x i64], ptr %elements, i64 %index
+  %last = getelementptr [2 x i64], ptr %element, i64 -1
+  %handler = get ptr PreviousHandler.handler, %last
+  %flags = get i64 PreviousHandler.flags, %last
+  %number = ptrtoint ptr %handler to i64
+  %none = icmp ule i64 %number, 1
+  br i1 %none, label %default, label %call
 call:
-  put i64 1, RuntimeState.chaining, @wasmine_state
+  put i64 %thread, RuntimeState.chain_thread, @wasmine_state
+  put i64 %here, RuntimeState.chain_frame, @wasmine_state
+  put i64 %level, RuntimeState.chain_level, @wasmine_state
   %siginfo = and i64 %flags, $sa_siginfo
   %simple = icmp eq i64 %siginfo, 0
   br i1 %simple, label %one, label %three
@@ -131,7 +151,21 @@ three:
   call void %handler(i32 %signal, ptr %info, ptr %context)
   br label %called
 called:
-  put i64 0, RuntimeState.chaining, @wasmine_state
+  put i64 %outer.thread, RuntimeState.chain_thread, @wasmine_state
+  put i64 %outer.frame, RuntimeState.chain_frame, @wasmine_state
+  put i64 %outer.level, RuntimeState.chain_level, @wasmine_state
+  ret void
+default:
+  ; The instruction faults again, now without a handler. A signal that was sent is sent again.
+  %unused = call ptr @signal(i32 %signal, ptr null)
+  %code.p = getelementptr i8, ptr %info, i64 8
+  %code = load i32, ptr %code.p
+  %sent = icmp sle i32 %code, 0
+  br i1 %sent, label %again, label %done
+again:
+  %ignored = call i32 @pthread_kill(i64 %thread, i32 %signal)
+  br label %done
+done:
   ret void
 }
 
@@ -152,7 +186,7 @@ define internal void @raise(ptr %pc, ptr %frame, i32 %code) noreturn noinline {
   %return = ptrtoint ptr %pc to i64
   %pc.i = sub i64 %return, 1
   %code.i = zext i32 %code to i64
-  call void @land(ptr %thread, i64 %code.i, i64 %pc.i, i64 %sp, i64 0)
+  call void @land(ptr %thread, i64 %code.i, i64 %pc.i, i64 %sp, i64 0, i64 0)
   unreachable
 }
 

@@ -13,6 +13,7 @@ from wasmine.abi.runtime import (
     STACK_SLICE_SIZE,
     TRAPPED,
     VMINSTANCE_SIZE,
+    PreviousHandlers,
 )
 from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
 from wasmine.compiler.architecture import ARCHITECTURES, Architecture
@@ -47,6 +48,8 @@ declare ptr @malloc(i64)
 declare void @free(ptr)
 declare i32 @mprotect(ptr, i64, i32)
 declare ptr @pthread_getspecific(i32)
+declare i32 @pthread_kill(i64, i32)
+declare i64 @pthread_self()
 declare i32 @sigaltstack(ptr, ptr)
 declare ptr @signal(i32, ptr)
 declare i32 @wasmine_enter(ptr, ptr)
@@ -71,6 +74,7 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.usub.sat.i64(i64, i64)
 """
 PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
@@ -105,6 +109,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
         "caller_sp": architecture.caller_sp,
+        "page_mask": architecture.page - 1,
         "slice_size": STACK_SLICE_SIZE,
         "trapped": TRAPPED,
         "raised": RAISED,
@@ -112,6 +117,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "heap_out_of_bounds": TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS.value,
         "sigsegv": SIGSEGV,
         "sa_siginfo": SA_SIGINFO,
+        "handlers_header": size_of(PreviousHandlers),
         "externref_header": EXTERNREF_HEADER,
         "externref_box_size": size_of(VMExternRefBox),
         "externref_kind": ElementKind.EXTERNREF.value,

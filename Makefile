@@ -1,0 +1,27 @@
+# Run in a virtual environment: everything uses its `python`.
+
+.PHONY: install format check test spec bench
+
+install:
+	python -m pip install -e '.[test,bench]'
+
+format:
+	python -m ruff format
+	python -m ruff check --fix
+
+check:
+	python -m ruff format --check
+	python -m ruff check
+	python -m mypy
+
+test:
+	python -m pytest -n 2
+
+spec:
+	python -m tests.spec
+
+bench:
+	python bench/run.py --json bench/results.json
+	python bench/chart.py bench/results.json docs/speed.svg
+	python bench/calls.py
+	python bench/translate.py

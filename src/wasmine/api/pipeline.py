@@ -1,0 +1,72 @@
+"""The road of a module to its Image, and the images of native code; imported when code is compiled.
+
+Everything that knows the compiler is behind this module, so that a program which only inspects
+modules never loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from wasmine.compiler import linker, target
+from wasmine.compiler.module import Options
+from wasmine.compiler.native.boundary import entry_name, import_name, raw_name
+from wasmine.compiler.native.unit import runtime_ir, thunks_ir
+from wasmine.compiler.unit import translate_unit
+from wasmine.wasm.body import Body, decode_body
+from wasmine.wasm.validator import validate_body
+
+if TYPE_CHECKING:
+    from wasmine.abi.image import Image
+    from wasmine.types import FunctionType
+    from wasmine.wasm.module import ModuleInfo
+
+FUNCTIONS_PER_UNIT: Final = 1000
+"""LLVM's memory is given back after each unit; units of this size lose no speed."""
+
+THUNK_NAMES: Final = {"entry": entry_name, "raw": raw_name, "import": import_name}
+"""The symbol of a thunk for a function type, by the thunk's kind."""
+
+
+def checked_body(info: ModuleInfo, local_index: int) -> Body:
+    """A function's body, decoded and validated. Raises MalformedModule or InvalidModule."""
+    body = decode_body(info, local_index)
+    validate_body(info, local_index, body)
+    return body
+
+
+def translate(info: ModuleInfo, indices: range, options: Options) -> str:
+    """LLVM IR of functions of a module, by their indices with imports. Raises CompileError."""
+    bodies = (checked_body(info, index - info.imported_functions) for index in indices)
+    return translate_unit(info, indices, options, bodies)
+
+
+def compile_module(info: ModuleInfo, options: Options, opt_level: str) -> Image:
+    """Validate, translate, optimise and link all functions of a module. Raises CompileError."""
+    first, end = info.imported_functions, len(info.functions)
+    objects = []
+    for start in range(first, max(end, first + 1), FUNCTIONS_PER_UNIT):
+        ir = translate(info, range(start, min(start + FUNCTIONS_PER_UNIT, end)), options)
+        objects.append(target.emit_object(ir, target.host_machine(), opt_level))
+    return linker.link(objects)
+
+
+def compile_thunks(
+    entries: Iterable[FunctionType], raws: Iterable[FunctionType], imports: Iterable[FunctionType]
+) -> Image:
+    """The thunks for these function types, of the three kinds."""
+    machine = target.host_machine()
+    ir = thunks_ir(entries, raws, imports, machine.architecture)
+    return linker.link([target.emit_object(ir, machine, "none")])
+
+
+def compile_runtime() -> Image:
+    """The native runtime."""
+    machine = target.host_machine()
+    return linker.link([target.emit_object(runtime_ir(machine.architecture), machine, "none")])
+
+
+def assembly(ir: str, opt_level: str) -> str:
+    """Assembly of LLVM IR, for people."""
+    return target.emit_assembly(ir, target.host_machine(), opt_level)

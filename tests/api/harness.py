@@ -1,0 +1,90 @@
+"""Modules from text, scripts in a process of their own, and counts of what is alive."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from wasmtime import wat2wasm
+
+import wasmine
+from wasmine import Engine, Instance, Module, Store
+
+SOURCE = Path(wasmine.__file__).parents[1]
+GIB = 1 << 30
+
+
+@cache
+def assemble(text: str) -> bytes:
+    """The binary form of a module in text."""
+    return bytes(wat2wasm(text))
+
+
+@cache
+def module(text: str, engine: Engine | None = None) -> Module:
+    """A module from text."""
+    return Module(assemble(text), engine=engine)
+
+
+def instance(
+    text: str,
+    imports: Mapping[str, Any] | None = None,
+    *,
+    engine: Engine | None = None,
+    store: Store | None = None,
+) -> Instance:
+    """An instance of a module in text."""
+    return Instance(module(text, engine), imports, store=store)
+
+
+def exports(text: str, imports: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """What an instance of a module in text exports."""
+    return instance(text, imports, **options).exports
+
+
+def run_script(script: str, *flags: str) -> str:
+    """Run Python code in a new process, which must succeed; what it printed, errors too."""
+    result = subprocess.run(
+        [sys.executable, *flags, "-c", "from wasmine import *\n" + script],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def address_space() -> int:
+    """Bytes of address space that this process has mapped."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
+
+
+class Thing:
+    """An object whose life can be watched."""
+
+
+class Watch:
+    """Makes things and tells which are alive."""
+
+    def __init__(self) -> None:
+        self._things: dict[str, weakref.ref[Thing]] = {}
+
+    def make(self, name: str) -> Thing:
+        """A new thing."""
+        thing = Thing()
+        self._things[name] = weakref.ref(thing)
+        return thing
+
+    @property
+    def alive(self) -> str:
+        """The names of the things that exist, in the order in which they were made."""
+        return " ".join(name for name, thing in self._things.items() if thing() is not None)

@@ -1,0 +1,46 @@
+"""The command line: `python -m tests.fuzz --count 1000 --seed 0`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from . import generate
+from .campaign import Tally, campaign, work
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="how many seeds")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="write the modules with findings")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Exit code 1 if anything was found."""
+    arguments = _arguments()
+    if arguments.work:
+        work(arguments.seed, arguments.count)
+        return 0
+    began, total, findings = time.monotonic(), Tally(), 0
+    for total, found in campaign(arguments.seed, arguments.count):
+        for finding in found:
+            findings += 1
+            print(f"--- seed {finding.seed}\n{finding.text}", flush=True)
+            wasm = generate.module(finding.seed)
+            if arguments.save is not None and wasm is not None:
+                arguments.save.mkdir(parents=True, exist_ok=True)
+                (arguments.save / f"{finding.seed}.wasm").write_bytes(wasm)
+    print(
+        f"{total.modules} modules, {total.calls} calls, {total.damaged} damaged modules, "
+        f"{findings} findings in {time.monotonic() - began:.0f} s"
+    )
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

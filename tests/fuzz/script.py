@@ -1,0 +1,157 @@
+"""What is done with a module, the same in every engine, and what can be seen of it."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from random import Random
+from typing import Any, Final, Protocol
+
+from wasmine.types import FunctionType, ValType
+
+EXHAUSTED: Final = "trap: call stack exhausted"
+"""Where the stack ends is each engine's own affair."""
+_UNREACHABLE: Final = "trap: unreachable"
+_INSTANCES: Final = 5
+"""Instances that one script makes at most."""
+
+_FLOATS: Final = (
+    *(0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 1e-310, 1e-45, 3.4028234663852886e38, 1e39, 1e300),
+    *(2147483647.0, 2147483648.0, -2147483648.0, -2147483649.0, 4294967295.0, 4294967296.0),
+    *(2.0**63, -(2.0**63), 2.0**64, 9007199254740993.0, math.pi, math.inf, -math.inf, math.nan),
+)
+_OBJECTS: Final = (None, "an object", "another object")
+
+
+class HostError(Exception):
+    """What host functions raise now and then."""
+
+
+class Guest(Protocol):
+    """A module in one engine. All values are Python's: signed integers, floats, objects."""
+
+    def instantiate(self, host: Callable[[str, FunctionType], Callable[..., Any]]) -> None:
+        """A new instance, all of whose functions are imported from `host`."""
+
+    def call(self, name: str, arguments: list[Any]) -> Any:
+        """Call an exported function: None, one result, or a sequence of results."""
+
+    def state(self) -> Iterable[tuple[str, object]]:
+        """The contents of everything that is exported."""
+
+    def reason(self, error: Exception) -> str | None:
+        """Why code trapped, in wasmine's words; None for an error that is no trap."""
+
+
+def value_of(type_: ValType, random: Random) -> Any:
+    """A value of a type, more often than not an edge case."""
+    name = type_.name
+    if name in ("i32", "i64"):
+        width = int(name[1:])
+        edge = 1 << random.randrange(width)
+        value = random.choice((0, 1, 2, -1, -2, edge, -edge, edge - 1, random.getrandbits(width)))
+        return ((value + (1 << width - 1)) % (1 << width)) - (1 << width - 1)
+    if name in ("f32", "f64"):
+        value = random.choice((*_FLOATS, random.gauss(0.0, 1000.0)))
+        return single(value) if name == "f32" else value
+    return None if name == "funcref" else random.choice(_OBJECTS)
+
+
+def single(value: float) -> float:
+    """The nearest f32."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def shown(type_: ValType, value: Any) -> str:
+    """A value as text that is equal exactly where the values are the same."""
+    if type_.name == "funcref":
+        return "null" if value is None else "a function"
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else value.hex()
+    return repr(value)
+
+
+def all_shown(types: tuple[ValType, ...], values: Any) -> str:
+    """All results of a call, however many there are."""
+    if len(types) == 1:
+        return shown(types[0], values)
+    return ", ".join(shown(type_, value) for type_, value in zip(types, values or (), strict=True))
+
+
+class Script:
+    """Everything that happens to one module, determined by the seed and the module's exports."""
+
+    def __init__(self, seed: int, functions: dict[str, FunctionType]) -> None:
+        self._seed = seed
+        self._functions = functions
+
+    def run(self, guest: Guest) -> list[str]:
+        """What can be seen, event by event; two engines must see the same."""
+        events: list[str] = []
+        names = [name for name in self._functions for _ in range(3)]
+        Random(self._seed).shuffle(names)
+        for turn in range(_INSTANCES):
+            random = Random(self._seed + turn)
+            events.append(self._guarded(guest, lambda: guest.instantiate(_Host(events)), ()))
+            if events[-1].startswith(("trap", "raised")):
+                break
+            events += _state(guest)
+            # A trap at `unreachable` may mean that no fuel is left, so that nothing else runs.
+            while names and events[-1] != _UNREACHABLE:
+                self._call(guest, names.pop(), random, events)
+            events += _state(guest)
+            if not names:
+                break
+        return events
+
+    def _call(self, guest: Guest, name: str, random: Random, events: list[str]) -> None:
+        type_ = self._functions[name]
+        arguments = [value_of(kind, random) for kind in type_.params]
+        events.append(f"call {name}{arguments}")
+        events.append(self._guarded(guest, lambda: guest.call(name, arguments), type_.results))
+
+    @staticmethod
+    def _guarded(guest: Guest, action: Callable[[], Any], results: tuple[ValType, ...]) -> str:
+        try:
+            return "returned " + all_shown(results, action())
+        except HostError as error:
+            return f"raised {error}"
+        except Exception as error:
+            reason = guest.reason(error)
+            if reason is None:
+                raise
+            return f"trap: {reason}"
+
+
+def _state(guest: Guest) -> Iterator[str]:
+    return (f"{name} = {content}" for name, content in guest.state())
+
+
+class _Host:
+    """Host functions that record how they are called, and answer with edge cases."""
+
+    def __init__(self, events: list[str]) -> None:
+        self._events = events
+        self._calls = 0
+
+    def __call__(self, name: str, type_: FunctionType) -> Callable[..., Any]:
+        def function(*arguments: Any) -> Any:
+            self._calls += 1
+            self._events.append(f"host {name}({all_shown(type_.params, _one(arguments))})")
+            random = Random(self._calls)
+            if self._calls % 13 == 0:
+                raise HostError(name)
+            return _one(tuple(value_of(kind, random) for kind in type_.results))
+
+        return function
+
+
+def _one(values: tuple[Any, ...]) -> Any:
+    """Values as functions return them: none is None, one is bare."""
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else values
