@@ -50,11 +50,13 @@ def text(x: float, y: float, content: str, *, anchor: str = "start", weight: int
     )
 
 
-def bar(y: float, length: float, colour: str, value: float) -> str:
-    """A bar from the left edge, with its value behind it."""
+def bar(y: float, value: float, scale: float, colour: str) -> str:
+    """A bar from the left edge, with its value behind it, or behind the line of native code."""
+    length = value * scale
+    label = LEFT + (scale if length < scale < length + 36 else length) + 6
     return (
         f'<rect x="{LEFT}" y="{y:.1f}" width="{length:.1f}" height="{BAR}" rx="2" fill="{colour}"/>\n'
-        + text(LEFT + length + 6, y + BAR - 2, f"{value:.2f}")
+        + text(label, y + BAR - 2, f"{value:.2f}")
     )
 
 
@@ -103,7 +105,7 @@ def draw(kernels: Sequence[Measured]) -> str:
         middle = y + BAR * len(engines) / 2 + 4
         parts.append(text(LEFT - 10, middle, name, anchor="end", weight=400 if number else 600))
         for place, (engine, value) in enumerate(zip(engines, values, strict=True)):
-            parts.append(bar(y + place * BAR, value * scale, COLOURS[engine], value))
+            parts.append(bar(y + place * BAR, value, scale, COLOURS[engine]))
     height = bottom + BOTTOM
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '

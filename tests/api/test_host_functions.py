@@ -88,7 +88,9 @@ def test_names_in_messages() -> None:
     def named(_: int) -> str:
         return "?"
 
-    for host, name in [(named, "named"), (Adder(), "host"), (lambda _: "?", "<lambda>")]:
+    hosts: list[tuple[Callable[..., object], str]]
+    hosts = [(named, "named"), (Adder(), "host"), (lambda _: "?", "<lambda>")]
+    for host, name in hosts:
         for call in through("i32", "i32", host):
             with pytest.raises(TypeError, match=rf"^{name}\(\) result 0 \(i32\): 'str' object"):
                 call(1)
@@ -131,10 +133,17 @@ def test_tracebacks_show_host_and_caller() -> None:
         return int(call(depth - 1))
 
     call = through("i32", "i32", host)[0]
-    with pytest.raises(LookupError, match="^deep$") as caught:
+    with pytest.raises(LookupError, match=r"^deep$") as caught:
         call(3)
     names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-    assert names == ["test_tracebacks_show_host_and_caller", "host", "host", "host", "host", "inner"]
+    assert names == [
+        "test_tracebacks_show_host_and_caller",
+        "host",
+        "host",
+        "host",
+        "host",
+        "inner",
+    ]
 
 
 def test_exceptions_are_chained_as_in_python() -> None:
@@ -213,7 +222,11 @@ def test_other_threads_run_while_a_host_function_waits() -> None:
 @pytest.mark.parametrize(
     ("function", "given", "result"),
     [
-        (Function(lambda a, b: a + b, FunctionType((I64, I64), (I64,))), (1 << 40, 2), (1 << 40) + 2),
+        (
+            Function(lambda a, b: a + b, FunctionType((I64, I64), (I64,))),
+            (1 << 40, 2),
+            (1 << 40) + 2,
+        ),
         (Function(math.sqrt, FunctionType((F64,), (F64,))), (2,), math.sqrt(2)),
         (Function(divmod, FunctionType((I32, I32), (I32, I32))), (17, 5), (3, 2)),
         (Function(type, FunctionType((EXTERNREF,), (EXTERNREF,))), (5,), int),

@@ -20,6 +20,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Exit code 1 if anything was found."""
     arguments = _arguments()
@@ -27,15 +32,16 @@ def main() -> int:
         work(arguments.seed, arguments.count)
         return 0
     began, total, findings = time.monotonic(), Tally(), 0
-    for total, found in campaign(arguments.seed, arguments.count):
+    for so_far, found in campaign(arguments.seed, arguments.count):
+        total = so_far
         for finding in found:
             findings += 1
-            print(f"--- seed {finding.seed}\n{finding.text}", flush=True)
+            _say(f"--- seed {finding.seed}\n{finding.text}")
             wasm = generate.module(finding.seed)
             if arguments.save is not None and wasm is not None:
                 arguments.save.mkdir(parents=True, exist_ok=True)
                 (arguments.save / f"{finding.seed}.wasm").write_bytes(wasm)
-    print(
+    _say(
         f"{total.modules} modules, {total.calls} calls, {total.damaged} damaged modules, "
         f"{findings} findings in {time.monotonic() - began:.0f} s"
     )

@@ -73,12 +73,17 @@ def work(first: int, count: int) -> None:
     """The child's side: one line when a seed begins, one when it is done."""
     faulthandler.enable()
     for seed in range(first, first + count):
-        print(json.dumps({"begin": seed}), flush=True)
+        _report({"begin": seed})
         try:
             tally, found = examine(seed)
         except Exception:
             tally, found = Tally(), [traceback.format_exc()]
-        print(json.dumps({"tally": vars(tally), "found": found}), flush=True)
+        _report({"tally": vars(tally), "found": found})
+
+
+def _report(message: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
 class _Child:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -53,8 +54,8 @@ def value_of(type_: ValType, random: Random) -> Any:
         value = random.choice((0, 1, 2, -1, -2, edge, -edge, edge - 1, random.getrandbits(width)))
         return ((value + (1 << width - 1)) % (1 << width)) - (1 << width - 1)
     if name in ("f32", "f64"):
-        value = random.choice((*_FLOATS, random.gauss(0.0, 1000.0)))
-        return single(value) if name == "f32" else value
+        number = random.choice((*_FLOATS, random.gauss(0.0, 1000.0)))
+        return single(number) if name == "f32" else number
     return None if name == "funcref" else random.choice(_OBJECTS)
 
 
@@ -96,7 +97,8 @@ class Script:
         Random(self._seed).shuffle(names)
         for turn in range(_INSTANCES):
             random = Random(self._seed + turn)
-            events.append(self._guarded(guest, lambda: guest.instantiate(_Host(events)), ()))
+            instantiate = functools.partial(guest.instantiate, _Host(events))
+            events.append(self._guarded(guest, instantiate, ()))
             if events[-1].startswith(("trap", "raised")):
                 break
             events += _state(guest)

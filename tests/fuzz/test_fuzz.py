@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from random import Random
 
@@ -50,7 +51,7 @@ def test_a_child_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None
             self.first = first
 
         def lines(self) -> Iterator[str]:
-            yield '{"begin": %d}' % (self.first + 1)
+            yield json.dumps({"begin": self.first + 1})
 
         def end(self) -> str:
             return "exit code -11"
@@ -61,5 +62,5 @@ def test_a_child_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_campaign_in_a_child() -> None:
-    (total, found), = campaign.campaign(3, 1)
+    ((total, found),) = campaign.campaign(3, 1)
     assert (total.modules, found) == (1, [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from random import Random
 from typing import Final
 
@@ -16,9 +15,6 @@ from .generate import damaged
 
 COPIES: Final = 20
 """Damaged copies of each module."""
-
-_TOLERATED: Final[tuple[tuple[str, str], ...]] = ()
-"""Pairs of patterns, for what wasmine says and what wasmtime says ("" is: valid), that may differ."""
 
 
 def _ours(wasm: bytes) -> str:
@@ -37,19 +33,10 @@ def _theirs(wasm: bytes) -> str:
     return ""
 
 
-def _tolerated(ours: str, theirs: str) -> bool:
-    return any(
-        re.search(mine, ours) and re.search(other, theirs) if mine and other
-        else re.search(mine, ours) and not theirs if mine
-        else not ours and re.search(other, theirs)
-        for mine, other in _TOLERATED
-    )
-
-
 def disagreement(wasm: bytes) -> str | None:
     """What the engines say about a module, where only one of them takes it."""
     ours, theirs = _ours(wasm), _theirs(wasm)
-    if bool(ours) == bool(theirs) or _tolerated(ours, theirs):
+    if bool(ours) == bool(theirs):
         return None
     return f"wasmine: {ours or 'valid'}\nwasmtime: {theirs or 'valid'}\n{wasm.hex()}"
 

@@ -209,7 +209,7 @@ def test_a_function_called_before_it_traps_leaves_no_frame(engine: str) -> None:
             f"(i64.add (local.get 3) (i64.xor (local.get 4) (call {names[i + 1]}"
             " (local.get 3) (local.get 1) (local.get 2))))"
             if i + 1 < len(names)
-            else "(i64.load (local.get 2))"
+            else "(i64.store (local.get 2) (local.get 4)) (local.get 3)"
         )
         + ")"
         for i, name in enumerate(names)
@@ -248,7 +248,7 @@ def test_a_trace_read_after_its_module_is_gone() -> None:
     traps = []
     for number in range(20):
         made = instance(
-            f'(module $m{number} (func $inner{number} unreachable)'
+            f"(module $m{number} (func $inner{number} unreachable)"
             f' (func (export "f") (call $inner{number})))'
         )
         try:

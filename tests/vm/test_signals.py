@@ -181,7 +181,7 @@ def test_masks_and_alternate_stack_stay_as_they_were(made: Instance) -> None:
     assert not int(blocked.split()[1], 16) & (1 << (signal.SIGSEGV - 1))
 
 
-class Alarm(Exception):
+class AlarmError(Exception):
     """What the handler below raises."""
 
 
@@ -192,7 +192,7 @@ def alarm() -> Iterator[list[float]]:
 
     def handler(number: int, frame: FrameType | None) -> None:
         times.append(time.monotonic())
-        raise Alarm(number)
+        raise AlarmError(number)
 
     previous = signal.signal(signal.SIGALRM, handler)
     yield times
@@ -204,7 +204,7 @@ def test_a_python_signal_handler_after_traps(made: Instance, alarm: list[float])
     for _ in range(10):
         assert trap_of(made.exports.load, -1) is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
         signal.setitimer(signal.ITIMER_REAL, 0.01)
-        with pytest.raises(Alarm):
+        with pytest.raises(AlarmError):
             time.sleep(5)
     assert len(alarm) == 10
 
@@ -212,7 +212,7 @@ def test_a_python_signal_handler_after_traps(made: Instance, alarm: list[float])
 def test_a_signal_while_wasm_runs_is_handled_when_it_returns(
     made: Instance, alarm: list[float]
 ) -> None:
-    with pytest.raises(Alarm):  # noqa: PT012
+    with pytest.raises(AlarmError):  # noqa: PT012
         signal.setitimer(signal.ITIMER_REAL, 0.02)
         while True:
             made.exports.spin(5_000_000)
@@ -230,7 +230,7 @@ def test_a_signal_in_a_host_function(alarm: list[float]) -> None:
     )
     for _ in range(3):
         signal.setitimer(signal.ITIMER_REAL, 0.02)
-        with pytest.raises(Alarm):
+        with pytest.raises(AlarmError):
             made.exports.run()
     assert made.store.context.depth == 0
 
@@ -273,7 +273,7 @@ def test_no_page_is_writable_and_executable(made: Instance) -> None:
 def writable_code():
     lines = [line.split() for line in open("/proc/self/maps")]
     return {place for place, access, *_ in lines if "w" in access and "x" in access}
-# Callbacks of ctypes, of which CPython's own modules have some, lie in a page of libffi.
+# Callbacks of ctypes, of which llvmlite has some, lie in a page of libffi.
 callback = ctypes.CFUNCTYPE(None)(lambda: None)
 before = writable_code()
 made = instance(TEXT); check(made)

@@ -45,9 +45,7 @@ HOST = """(module
 def giant(count: int) -> str:
     """A recursive function and a leaf with this many i64 values that are alive at the same time."""
     numbers = range(1, count + 1)
-    loads = "".join(
-        f"(local.set {i} (i64.load offset={8 * i} (i32.const 0)))" for i in numbers
-    )
+    loads = "".join(f"(local.set {i} (i64.load offset={8 * i} (i32.const 0)))" for i in numbers)
     # Each step needs the one before, and the first one the result of the call.
     total = "".join(
         f"(local.set 0 (i64.add (i64.xor (local.get 0) (local.get {i})) (i64.const {i})))"

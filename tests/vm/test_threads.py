@@ -181,7 +181,6 @@ def test_what_needs_no_claim_works_while_another_thread_is_inside() -> None:
         memory = made.exports.memory
         memory[0:4] = b"\1\2\3\4"
         assert memory.read(0, 4) == b"\1\2\3\4"
-        assert made.exports.global_.value == 5 if "global_" in made.exports else True
         assert repr(made.exports.load)
     assert made.exports.load(0) == 0x04030201
 

@@ -25,6 +25,7 @@ from wasmine import (
     TrapCode,
     WasmineError,
 )
+from wasmine.abi.vmcontext import ThreadRecord
 from wasmine.vm import process
 
 from .harness import instance, open_files, resident_bytes, trap_of
@@ -191,8 +192,6 @@ def idle(made: Instance) -> bool:
     """Whether nothing of a call is left: no landing place, no claim, no deferred references."""
     record = made.store.context._record
     thread = process.current().current_thread()
-    from wasmine.abi.vmcontext import ThreadRecord
-
     landing = ThreadRecord.from_address(thread).landing if thread else 0
     return not (record.depth or record.thread or record.externrefs or landing)
 
@@ -242,68 +241,6 @@ def test_ten_thousand_in_a_row(name: str) -> None:
     assert open_files() == files
     assert resident_bytes() - before < 12 << 20  # a leak of 1 KiB each would be 20 MB
     assert idle(made)
-
-
-LOADS = [
-    (f"{kind}.load{suffix}", size)
-    for kind, own in (("i32", 4), ("i64", 8))
-    for suffix, size in (
-        ("", own), ("8_s", 1), ("8_u", 1), ("16_s", 2), ("16_u", 2),
-        *((("32_s", 4), ("32_u", 4)) if own == 8 else ()),
-    )
-] + [("f32.load", 4), ("f64.load", 8)]  # fmt: skip
-STORES = [
-    ("i32.store", 4), ("i32.store8", 1), ("i32.store16", 2), ("i64.store", 8), ("i64.store8", 1),
-    ("i64.store16", 2), ("i64.store32", 4), ("f32.store", 4), ("f64.store", 8),
-]  # fmt: skip
-OFFSETS = [0, 1, 65535, 0x7FFF_FFF8, 0x8000_0000, 0xFFFF_FFFF]
-ACCESSES = "".join(
-    f'(func (export "{name} {offset}") (param i32)\n  '
-    + (
-        f"({name} offset={offset} (local.get 0) ({name[:3]}.const -1)))"
-        if "store" in name
-        else f"(drop ({name} offset={offset} (local.get 0))))"
-    )
-    for name, _ in LOADS + STORES
-    for offset in OFFSETS
-)
-MEMORY = f'(module (memory (export "memory") 2 3) {ACCESSES})'
-SIZE = 2 << 16
-
-
-@cache
-def accesses(engine: str) -> Instance:
-    return instance(MEMORY, engine=ENGINES[engine])
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("name", "size"), LOADS + STORES)
-def test_every_access_at_the_edge(name: str, size: int, engine: str) -> None:
-    made = accesses(engine)
-    memory = made.exports.memory
-    for offset in OFFSETS:
-        function = made.exports[f"{name} {offset}"]
-        memory[0:SIZE] = bytes(SIZE)
-        last = SIZE - size - offset
-        addresses = {last + 1, last + size, SIZE, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF}
-        for address in addresses:
-            if address > last and address >= 0:
-                assert trap_of(function, address) is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
-        assert memory[0:SIZE] == bytes(SIZE)  # a store that traps writes nothing at all
-        if last >= 0:
-            assert trap_of(function, last) is None
-            assert (memory[0:SIZE] != bytes(SIZE)) is ("store" in name)
-            assert memory[0 : SIZE - size] == bytes(SIZE - size)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_edge_moves_when_the_memory_grows(engine: str) -> None:
-    made = instance(MEMORY, engine=ENGINES[engine])
-    load = made.exports["i64.load 0"]
-    assert trap_of(load, SIZE) is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
-    made.exports.memory.grow(1)
-    assert trap_of(load, SIZE) is None
-    assert trap_of(load, SIZE + 65536 - 7) is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
 
 
 NESTED = """(module

@@ -1,11 +1,11 @@
 """The form in which a compiled module is stored and shipped: the module itself and its Image.
 
-    magic   16 bytes
-    length of the key, of the wasm module and of the image: 3 x u64, little-endian
-    digest of all that follows, 32 bytes (BLAKE2b)
-    key     text: version, CPU and options; code is only good for the same
-    wasm    the module's bytes
-    image   Image.to_bytes
+magic   16 bytes
+length of the key, of the wasm module and of the image: 3 x u64, little-endian
+digest of all that follows, 32 bytes (BLAKE2b)
+key     text: version, CPU and options; code is only good for the same
+wasm    the module's bytes
+image   Image.to_bytes
 """
 
 from __future__ import annotations
@@ -61,9 +61,11 @@ def unpack(data: bytes, engine: Engine) -> tuple[bytes, Image]:
     content = memoryview(data)[_HEADER.size :]
     if _digest(content) != digest:
         raise DeserializeError("the compiled module is damaged: its checksum does not match")
-    found = bytes(content[:key_length]).decode()
+    found = bytes(content[:key_length]).decode(errors="replace")
     if found != key(engine):
-        raise DeserializeError(f"the module was compiled for something else: {_difference(found, key(engine))}")
+        raise DeserializeError(
+            f"the module was compiled for something else: {_difference(found, key(engine))}"
+        )
     wasm = bytes(content[key_length : key_length + wasm_length])
     return wasm, Image.from_bytes(bytes(content[key_length + wasm_length :]))
 

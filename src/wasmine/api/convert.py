@@ -89,5 +89,3 @@ def from_bits(type_: ValType, bits: int, references: References) -> object:
     if type_ is F64:
         return struct.unpack("<d", bits.to_bytes(8, "little"))[0]
     return bits
-
-

@@ -52,8 +52,7 @@ class Engine:
         """
         from wasmine.api import pipeline
 
-        options = pipeline.Options(memory_styles=styles)
-        return pipeline.compile_module(info, options, self.opt_level)
+        return pipeline.compile_module(info, styles, self.opt_level)
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""
@@ -61,8 +60,8 @@ class Engine:
 
         if not info.imported_functions <= index < len(info.functions):
             raise IndexError(f"the module defines no function {index}")
-        options = pipeline.Options(memory_styles=(self.memory,) * len(info.memories))
-        return pipeline.translate(info, range(index, index + 1), options)
+        styles = (self.memory,) * len(info.memories)
+        return pipeline.translate(info, range(index, index + 1), styles)
 
     def function_assembly(self, info: ModuleInfo, index: int) -> str:
         """Assembly of one function, by its index with imports. Raises IndexError."""

@@ -20,6 +20,7 @@ from wasmine.vm import memory, process, traps
 
 if TYPE_CHECKING:
     from wasmine.api.function import Function, RawFunction
+    from wasmine.api.memory import Memory
     from wasmine.api.store import Store
 
 
@@ -73,9 +74,7 @@ def convert_arguments(
     return function(*converted)
 
 
-def convert_bits(
-    function: RawFunction, arguments: tuple[object, ...], keywords: object
-) -> object:
+def convert_bits(function: RawFunction, arguments: tuple[object, ...], keywords: object) -> object:
     """Call a function by bits with arguments that its thunk did not take as they were."""
     type_ = _check_call(function, arguments, keywords)
     converted: list[Any] = []
@@ -131,7 +130,9 @@ class HostCallable:
                 return values
             given = f"{len(values)} values"
         wanted = f"a tuple of {count} values" if count else "None"
-        raise TypeError(f"{self.name}() must return {wanted}, as its type is {self.type}; not {given}")
+        raise TypeError(
+            f"{self.name}() must return {wanted}, as its type is {self.type}; not {given}"
+        )
 
 
 def convert_results(host: HostCallable, result: object, slots: int) -> None:
@@ -157,6 +158,11 @@ def grow_memory(record: int, delta: int) -> int:
         return -1
 
 
+def memory_view(instance: Memory) -> memoryview:
+    """The buffer of a memory."""
+    return instance.linear.view()
+
+
 HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_attach_thread": attach_thread,
     "wasmine_py_convert_arguments": convert_arguments,
@@ -164,6 +170,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_convert_results": convert_results,
     "wasmine_py_funcref_from": funcref_from,
     "wasmine_py_grow_memory": grow_memory,
+    "wasmine_py_memory_view": memory_view,
     "wasmine_py_object_from_funcref": object_from_funcref,
     "wasmine_py_raise_trap": traps.raise_trap,
     "wasmine_py_store_busy": store_busy,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from typing import Any, Final, Literal, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, cast, overload
 
 from wasmine.api import native
 from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
+from wasmine.api.thunks import ensure_runtime
 from wasmine.errors import UnsupportedFeature
 from wasmine.types import I32, MemoryType
 from wasmine.vm.memory import DynamicMemory, LinearMemory, MemoryStyle, StaticMemory, as_bytes
@@ -36,11 +38,6 @@ def style_name(style: MemoryStyle) -> Literal["static", "dynamic"]:
     return "static" if isinstance(style, StaticMemory) else "dynamic"
 
 
-def _view(memory: Memory) -> memoryview:
-    return memory.linear.view()
-
-
-@native.exports_buffer(_view)
 class Memory(StoreObject):
     """A linear memory: `memory[0:4]`, `memory.read(0, 4)`, `memoryview(memory)`.
 
@@ -74,11 +71,18 @@ class Memory(StoreObject):
         known: Memory | None = store.objects.get(linear)
         if known is not None:
             return known
-        self = super().__new__(cls)
+        self = super().__new__(_buffer_type())
         self._store = store
         self._linear = linear
         store.objects[linear] = self
         return self
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("type 'wasmine.Memory' is not an acceptable base type")
+
+    if TYPE_CHECKING:
+
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
     @property
     def linear(self) -> LinearMemory:
@@ -227,13 +231,21 @@ class Memory(StoreObject):
         """As signed integers of 64 bits."""
         return self._typed("int64", offset)
 
-    def float32_view(self, offset: int = 0) -> memoryview:
+    def float32_view(self, offset: int = 0) -> memoryview[float]:
         """As floats of 32 bits."""
-        return self._typed("float32", offset)
+        return cast("memoryview[float]", self._typed("float32", offset))
 
-    def float64_view(self, offset: int = 0) -> memoryview:
+    def float64_view(self, offset: int = 0) -> memoryview[float]:
         """As floats of 64 bits."""
-        return self._typed("float64", offset)
+        return cast("memoryview[float]", self._typed("float64", offset))
 
     def __repr__(self) -> str:
         return f"<wasmine.Memory of {self.size} pages>"
+
+
+@functools.cache
+def _buffer_type() -> type[Memory]:
+    """The type of all memories: before the runtime is there, nothing can be a buffer."""
+    made = native.exporting_buffer(Memory, ensure_runtime().resolve("wasmine_get_buffer"))
+    made.__module__ = Memory.__module__
+    return made

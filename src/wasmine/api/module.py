@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from wasmine.api import archive
 from wasmine.api.engine import Engine
 from wasmine.api.thunks import THUNKS, ensure_runtime
+from wasmine.errors import CompileError, DeserializeError
 from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
@@ -55,17 +56,13 @@ class Module:
     @staticmethod
     def validate(source: Source) -> bool:
         """Whether the source is a valid module. Raises TypeError or OSError if there is none."""
-        from wasmine.errors import CompileError
-
         try:
             validate(read_source(source))
         except CompileError:
             return False
         return True
 
-    def _styles(
-        self, imported: Sequence[MemoryStyle], own: MemoryStyle
-    ) -> tuple[MemoryStyle, ...]:
+    def _styles(self, imported: Sequence[MemoryStyle], own: MemoryStyle) -> tuple[MemoryStyle, ...]:
         own_count = len(self.info.memories) - self.info.imported_memories
         return (*imported, *[own] * own_count)
 
@@ -180,8 +177,12 @@ class Module:
         """
         engine = _engine_for(engine)
         wasm, image = archive.unpack(bytes(memoryview(data)), engine)
+        try:
+            info = decode(wasm)
+        except CompileError as error:
+            raise DeserializeError(f"the compiled module contains no module: {error}") from None
         self = cls.__new__(cls)
-        self._prepare(decode(wasm), engine)
+        self._prepare(info, engine)
         ensure_runtime()
         memory = engine.memory
         styles = self._styles([memory] * self.info.imported_memories, memory)

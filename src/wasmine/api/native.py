@@ -1,15 +1,14 @@
 """Python types that native code knows: callable without a detour, readable as a buffer.
 
-A class of this package is written in Python, with methods and docstrings; the decorators here derive
-the final type from it, with slots that Python code cannot set. Only functions of CPython's C API
-are involved, so that no compiler is needed before the first module.
+A class of this package is written in Python, with methods and docstrings; the functions here derive
+the final type from it, with slots that Python code cannot set.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from wasmine.abi.runtime import NativeCallable
@@ -88,9 +87,7 @@ CallableBase: Any = _make_type(object, "CallableBase", size_of(NativeCallable), 
 
 def vectorcallable(cls: type[T]) -> type[T]:
     """The final type of a class derived from CallableBase: calling it is a call of native code."""
-    members = (_Member * 2)(
-        _Member(b"__vectorcalloffset__", _T_PYSSIZET, _HEADER, _READONLY, None)
-    )
+    members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, _HEADER, _READONLY, None))
     _kept.append(members)
     slots = [
         (_TP_MEMBERS, ctypes.addressof(members)),
@@ -100,32 +97,10 @@ def vectorcallable(cls: type[T]) -> type[T]:
     return made
 
 
-_GetBuffer: Final = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_int
-)
-_get_buffer: Final = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_int
-)(("PyObject_GetBuffer", ctypes.pythonapi))
+def exporting_buffer(cls: type[T], get_buffer: int) -> type[T]:
+    """A type derived from a class whose instances are buffers; `get_buffer` is a native function.
 
-
-def exports_buffer(view: Callable[[Any], memoryview]) -> Callable[[type[T]], type[T]]:
-    """A decorator: `memoryview(x)` gives what `view(x)` does, and keeps alive what that keeps."""
-
-    def get_buffer(instance: object, buffer: int, flags: int) -> int:
-        try:
-            return int(_get_buffer(view(instance), buffer, flags))
-        except BaseException:
-            # No exception can leave a callback: CPython reports this as a SystemError. It takes an
-            # object that was never initialised, because a plain writable view gives what anybody
-            # may want of a buffer.
-            return -1
-
-    callback = _GetBuffer(get_buffer)
-    _kept.append(callback)
-
-    def derive(cls: type[T]) -> type[T]:
-        slots = [(_BF_GETBUFFER, _address(callback))]
-        made: type[T] = _make_type(cls, cls.__name__, 0, 0, slots)
-        return made
-
-    return derive
+    Not a callback into Python: for those ctypes needs memory that is writable and executable.
+    """
+    made: type[T] = _make_type(cls, cls.__name__, 0, 0, [(_BF_GETBUFFER, get_buffer)])
+    return made

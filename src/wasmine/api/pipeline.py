@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
-from wasmine.compiler.module import Options
+from wasmine.compiler.module import MemoryStyle, Options
 from wasmine.compiler.native.boundary import entry_name, import_name, raw_name
 from wasmine.compiler.native.unit import runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
@@ -36,18 +36,22 @@ def checked_body(info: ModuleInfo, local_index: int) -> Body:
     return body
 
 
-def translate(info: ModuleInfo, indices: range, options: Options) -> str:
-    """LLVM IR of functions of a module, by their indices with imports. Raises CompileError."""
+def translate(info: ModuleInfo, indices: range, styles: tuple[MemoryStyle, ...]) -> str:
+    """LLVM IR of functions of a module, by their indices with imports.
+
+    `styles` are those of the module's memories. Raises CompileError.
+    """
+    options = Options(memory_styles=styles)
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
     return translate_unit(info, indices, options, bodies)
 
 
-def compile_module(info: ModuleInfo, options: Options, opt_level: str) -> Image:
+def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level: str) -> Image:
     """Validate, translate, optimise and link all functions of a module. Raises CompileError."""
     first, end = info.imported_functions, len(info.functions)
     objects = []
     for start in range(first, max(end, first + 1), FUNCTIONS_PER_UNIT):
-        ir = translate(info, range(start, min(start + FUNCTIONS_PER_UNIT, end)), options)
+        ir = translate(info, range(start, min(start + FUNCTIONS_PER_UNIT, end)), styles)
         objects.append(target.emit_object(ir, target.host_machine(), opt_level))
     return linker.link(objects)
 

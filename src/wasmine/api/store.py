@@ -147,7 +147,9 @@ class Store:
         """The Python object that an address stands for."""
         if not raw:
             return None
-        return self._context.references.unbox(raw) if type_.heap == "extern" else self.function_at(raw)
+        return (
+            self._context.references.unbox(raw) if type_.heap == "extern" else self.function_at(raw)
+        )
 
 
 def _name(value: Any) -> str:
@@ -167,9 +169,7 @@ class StoreObject:
         return self._store
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"a {_name(self)} cannot be pickled or copied: it is part of its store"
-        )
+        raise TypeError(f"a {_name(self)} cannot be pickled or copied: it is part of its store")
 
 
 def store_for(store: object, value: object = None) -> Store:

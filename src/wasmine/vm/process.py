@@ -107,7 +107,7 @@ class Process:
         """The address of something that generated code refers to by name, 0 if it is unknown."""
         if symbol in self._symbols:
             return self._symbols[symbol]
-        if symbol.startswith("wasmine_"):
+        if symbol.startswith(("wasmine_", "wasmer_vm_")):
             return self._code.address(symbol)
         library = ctypes.pythonapi if symbol.startswith("Py") else _libc
         function = getattr(library, symbol, None)
@@ -126,7 +126,10 @@ class Process:
         in front of ours since.
         """
         with self._lock:
-            for number, field in ((signal.SIGSEGV, "previous_segv"), (signal.SIGBUS, "previous_bus")):
+            for number, field in (
+                (signal.SIGSEGV, "previous_segv"),
+                (signal.SIGBUS, "previous_bus"),
+            ):
                 current = _SigAction()
                 self._sigaction(number, None, current)
                 if current.handler == self._handler:

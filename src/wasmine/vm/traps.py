@@ -27,9 +27,7 @@ def raise_trap(record_address: int) -> None:
     raise Trap(_CODES[record.trap_code], frames=frames)
 
 
-def _walk(
-    pc: int, stack: bytes, found: tuple[Code, ModuleInfo] | None
-) -> Sequence[Frame]:
+def _walk(pc: int, stack: bytes, found: tuple[Code, ModuleInfo] | None) -> Sequence[Frame]:
     """The WebAssembly frames from `pc` outwards, as far as the saved stack reaches.
 
     `stack` is the memory from the stack pointer upwards, `found` the code that contains `pc`.

@@ -398,6 +398,22 @@ done:
   ret ptr %answer
 }
 
+; bf_getbuffer of a memory: Python gives a view of the bytes that there are now. A buffer that
+; cannot be had has no object (Py_buffer.obj is its second word).
+define i32 @wasmine_get_buffer(ptr %memory, ptr %buffer, i32 %flags) {
+  %view = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_memory_view, ptr %memory, ptr null)
+  %failed = icmp eq ptr %view, null
+  br i1 %failed, label %error, label %fill
+fill:
+  %status = call i32 @PyObject_GetBuffer(ptr %view, ptr %buffer, i32 %flags)
+  call void @Py_DecRef(ptr %view)
+  ret i32 %status
+error:
+  %object = getelementptr i8, ptr %buffer, i64 8
+  store ptr null, ptr %object
+  ret i32 -1
+}
+
 ; None is null. -1 with an exception set when there is no memory.
 define ptr @wasmine_externref_from(ptr %store, ptr %object) {
   %none = icmp eq ptr %object, @_Py_NoneStruct
@@ -464,7 +480,9 @@ ask:
 """
 
 
-def thunks(entries: Iterable[FunctionType], raws: Iterable[FunctionType], imports: Iterable[FunctionType]) -> str:
+def thunks(
+    entries: Iterable[FunctionType], raws: Iterable[FunctionType], imports: Iterable[FunctionType]
+) -> str:
     """IR of all thunks that these function types need."""
     return "\n".join(
         [

@@ -452,5 +452,3 @@ def _define(builtin: Builtin) -> str:
 def builtins() -> str:
     """The IR of all builtins."""
     return HELPERS + "\n".join(_define(builtin) for builtin in BUILTINS)
-
-

@@ -39,6 +39,7 @@ declare i64 @PyLong_AsUnsignedLongLong(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyLong_FromUnsignedLongLong(i64)
 declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare i32 @PyObject_GetBuffer(ptr, ptr, i32)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyTuple_New(i64)
 declare i32 @PyTuple_SetItem(ptr, i64, ptr)
@@ -84,6 +85,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_convert_results",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
+    "wasmine_py_memory_view",
     "wasmine_py_object_from_funcref",
     "wasmine_py_raise_trap",
     "wasmine_py_store_busy",
@@ -130,7 +132,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
 def _unit(text: str, architecture: str) -> str:
     """A whole module of IR: the text, its placeholders filled, and the declarations it needs."""
     body = expand(Template(text).substitute(_placeholders(_architecture(architecture))))
-    defined = set(re.findall(r"^define .*?@([\w.]+)\(", body, re.M))
+    defined = set(re.findall(r"^define .*?@([\w.]+)\(", body, re.MULTILINE))
     external = "\n".join(
         f"{line} nonlazybind"
         for line in EXTERNAL.strip().splitlines()
