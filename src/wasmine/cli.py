@@ -115,8 +115,8 @@ def _escape(character: str) -> str:
 def _end_at_once_when_interrupted() -> None:
     """Makes Ctrl-C end the process even while no Python code runs that could notice it.
 
-    Python's own handler only raises KeyboardInterrupt once the main thread runs Python code again,
-    which compiled code may never do. A thread that waits for the signal's byte does not depend on it.
+    Python's own handler only raises KeyboardInterrupt once the main thread runs Python code or wasm,
+    and LLVM may take its time. A thread that waits for the signal's byte does not depend on it.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return  # ignored by whoever started the process in the background

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import Final, Literal, Self, TypeAlias, cast
 from weakref import WeakValueDictionary
 
@@ -90,7 +90,7 @@ def _reference_name(heap: HeapType, nullable: bool) -> str:
     return _SHORT_NAMES.get(heap, f"{heap}ref")
 
 
-_lock: Final = Lock()
+_lock: Final = RLock()
 _references: Final[WeakValueDictionary[tuple[HeapType, bool], RefType]] = WeakValueDictionary()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from wasmine import EXTERNREF, Instance, Limits, StoreError, Table, TableType
+import pytest
+
+from wasmine import EXTERNREF, Global, GlobalType, Instance, Limits, StoreError, Table, TableType
 
 from .harness import SAMPLE, assemble, module, run_script, sample
 
@@ -126,6 +129,48 @@ def test_threads_with_stores_of_their_own() -> None:
     for thread in threads:
         thread.join()
     assert results == [1] * 4
+
+
+# In a callback of a weak reference CPython can only report an exception, not raise it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_at_any_moment_leaves_the_store_free() -> None:
+    """A signal's handler may raise between any two steps of what Python does with a store."""
+    made = sample()
+    uses: list[Callable[[], object]] = [
+        lambda: made.things.set(0, object()),
+        lambda: made.things.get(0),
+        lambda: made.extern(object()),
+        lambda: made.memory.grow(0),
+        lambda: Global(GlobalType(EXTERNREF), 5, store=made.i32.store).value,
+    ]
+    armed = False
+    interrupted = 0
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal armed
+        if armed:
+            armed = False
+            raise KeyboardInterrupt
+
+    end = time.monotonic() + 0.7
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    try:
+        while time.monotonic() < end:
+            try:
+                armed = True
+                for use in uses:
+                    use()
+                armed = False
+            except KeyboardInterrupt:
+                interrupted += 1
+            assert made.i32.store.context.depth == 0
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert interrupted > 0
+    assert threaded(lambda: made.i32(3)) == 3
 
 
 def test_after_fork() -> None:

@@ -43,7 +43,7 @@ class RuntimeState(ctypes.Structure):
     entry is written, and entries are emptied in place, so that the handler may read them at any
     time. `previous_segv` and `previous_bus` point to PreviousHandlers. While one of those runs, the
     `chain_*` fields say in which thread, at which place of its stack, and how many newer ones there
-    are.
+    are. `signal_handlers` points to CPython's C handlers, by the number of the signal.
     """
 
     thread_key: U64
@@ -54,6 +54,7 @@ class RuntimeState(ctypes.Structure):
     chain_thread: U64
     chain_frame: U64
     chain_level: U64
+    signal_handlers: Pointer
 
 
 @record

@@ -354,7 +354,10 @@ class VMStoreContext(ctypes.Structure):
 
 @record
 class Landing(ctypes.Structure):
-    """Where a trap lands: written on the stack of an entry thunk, innermost first."""
+    """Where a trap lands: written on the stack of an entry thunk, innermost first.
+
+    `stack_limit` is the store's, to be restored when the call returns.
+    """
 
     jump_buffer: Annotated[ctypes.Array[ctypes.c_size_t], Kind(ctypes.c_size_t, 0, 5)]
     previous: Pointer
@@ -362,6 +365,7 @@ class Landing(ctypes.Structure):
     store: Pointer
     reason: U64
     stack_pointer: Pointer
+    stack_limit: Pointer
 
 
 @record

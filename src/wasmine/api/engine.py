@@ -21,7 +21,8 @@ class Engine:
 
     `opt_level` is what LLVM is asked to do: `"none"` (code generation only), `"light"` (the
     default), `"O1"`, `"O2"` or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
-    memory, no bounds checks; the default) or `"dynamic"` (as little as possible, with checks).
+    memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
+    possible, with checks).
     Raises ValueError for other values.
     """
 

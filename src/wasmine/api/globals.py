@@ -34,11 +34,13 @@ class Global(StoreObject):
             check_type(type.value)
         store = store_for(store, value)
         cell = GlobalCell(type, references=store.context.references)
-        if value is not None:
-            with store.context.claim():
-                cell.initialize(to_bits(type.value, value, store))
         store.context.roots.append(cell)
         self._attach(store, cell)
+        if value is not None:
+            store.context.exclusively(self._initialize, value)
+
+    def _initialize(self, value: object) -> None:
+        self._cell.initialize(to_bits(self.type.value, value, self._store))
 
     @classmethod
     def of(cls, store: Store, cell: GlobalCell) -> Global:
@@ -74,18 +76,21 @@ class Global(StoreObject):
     def value(self) -> Any:
         """What it holds. Setting raises TypeError if it is immutable or the value is of another
         type, OverflowError if the value does not fit."""
-        kind = self.type.value
-        if not kind.is_ref:
-            return from_bits(kind, self._cell.get_bits(), self._store)
+        if not self.type.value.is_ref:
+            return self._get()
         # The object must not be let go between the two steps.
-        with self._store.context.claim():
-            return from_bits(kind, self._cell.get_bits(), self._store)
+        return self._store.context.exclusively(self._get)
 
     @value.setter
     def value(self, value: object) -> None:
+        self._store.context.exclusively(self._set, value)
+
+    def _set(self, value: object) -> None:
         kind = self.type.value
-        with self._store.context.claim():
-            self._cell.set_bits(to_bits(kind, value, self._store), kind)
+        self._cell.set_bits(to_bits(kind, value, self._store), kind)
+
+    def _get(self) -> object:
+        return from_bits(self.type.value, self._cell.get_bits(), self._store)
 
     @property
     def bits(self) -> int:

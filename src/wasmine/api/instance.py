@@ -9,12 +9,13 @@ from typing import Any, Final
 from wasmine.api import linking
 from wasmine.api.globals import Global
 from wasmine.api.linking import Extern
-from wasmine.api.memory import Memory, memory_style, style_name
+from wasmine.api.memory import Memory, in_address_space, style_name
 from wasmine.api.module import Module
 from wasmine.api.store import Store, store_for
 from wasmine.api.table import Table
 from wasmine.errors import InternalError
-from wasmine.vm.instance import InstanceHandle
+from wasmine.vm.instance import Imports, InstanceHandle
+from wasmine.vm.memory import MemoryStyle
 from wasmine.wasm.module import Export
 
 
@@ -77,7 +78,7 @@ class Instance:
 
     module: Final[Module]
     store: Final[Store]
-    exports: Final[Exports]
+    exports: Exports
 
     def __init__(
         self,
@@ -93,26 +94,32 @@ class Instance:
         given = linking.look_up(imports, wanted)
         store = store_for(store or linking.find_store(given) or Store(module.engine))
         resolved = linking.resolve(given, wanted, store)
-        style = memory_style(store)
-        info = module.info
-        artifact = module.artifact(
-            [style_name(memory.style) for memory in resolved.memories],
-            store.engine.memory,
-        )
         self.module = module
         self.store = store
         module.prepare_thunks()
-        with store.context.claim():
-            self._handle = InstanceHandle(
-                store.context,
-                artifact,
-                resolved,
-                store.engine.signatures,
-                [style] * (len(info.memories) - info.imported_memories),
-            )
-            externs = {export.name: self._extern(export) for export in info.exports}
-            self.exports = Exports(externs)
-            self._handle.initialize(lambda address: store.function_at(address)())
+        store.context.exclusively(self._begin, resolved)
+
+    def _begin(self, imports: Imports) -> None:
+        """Make the native instance and run what the module does when it is instantiated."""
+        store = self.store
+        self._handle = in_address_space(store, lambda style: self._allocate(imports, style))
+        self.exports = Exports(
+            {export.name: self._extern(export) for export in self.module.info.exports}
+        )
+        self._handle.initialize(lambda address: store.function_at(address)())
+
+    def _allocate(self, imports: Imports, style: MemoryStyle) -> InstanceHandle:
+        """The instance with its own memories in this style."""
+        info = self.module.info
+        return InstanceHandle(
+            self.store.context,
+            self.module.artifact(
+                [style_name(memory.style) for memory in imports.memories], style_name(style)
+            ),
+            imports,
+            self.store.engine.signatures,
+            [style] * (len(info.memories) - info.imported_memories),
+        )
 
     def _extern(self, export: Export) -> Extern:
         handle, store = self._handle, self.store

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, cast, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, TypeVar, cast, overload
 
 from wasmine.api import native
 from wasmine.api.limits import check_limits
@@ -12,7 +13,17 @@ from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.api.thunks import ensure_runtime
 from wasmine.errors import UnsupportedFeature
 from wasmine.types import I32, MemoryType
-from wasmine.vm.memory import DynamicMemory, LinearMemory, MemoryStyle, StaticMemory, as_bytes
+from wasmine.vm.memory import (
+    DynamicMemory,
+    LinearMemory,
+    LinearMemoryError,
+    MemoryErrorKind,
+    MemoryStyle,
+    StaticMemory,
+    as_bytes,
+)
+
+T = TypeVar("T")
 
 _VIEWS: Final[dict[str, Any]] = {
     "uint8": "B",
@@ -28,9 +39,19 @@ _VIEWS: Final[dict[str, Any]] = {
 }
 
 
-def memory_style(store: Store) -> MemoryStyle:
-    """How memories that are made in this store get their address space."""
-    return StaticMemory() if store.engine.memory == "static" else DynamicMemory()
+def in_address_space(store: Store, make: Callable[[MemoryStyle], T]) -> T:
+    """What `make` gives for memories in the style of the store's engine.
+
+    Where the address space for static memories cannot be had, because it is limited or because
+    there are tens of thousands of them, it is asked for dynamic ones instead.
+    """
+    if store.engine.memory == "static":
+        try:
+            return make(StaticMemory())
+        except LinearMemoryError as error:
+            if error.kind is not MemoryErrorKind.REGION:
+                raise
+    return make(DynamicMemory())
 
 
 def style_name(style: MemoryStyle) -> Literal["static", "dynamic"]:
@@ -61,7 +82,7 @@ class Memory(StoreObject):
         if type.shared or type.address is not I32:
             raise UnsupportedFeature(f"unsupported memory: {type}")
         store = store_for(store)
-        linear = LinearMemory(type, memory_style(store))
+        linear = in_address_space(store, lambda style: LinearMemory(type, style))
         store.context.roots.append(linear)
         return cls.of(store, linear)
 
@@ -110,8 +131,7 @@ class Memory(StoreObject):
         Raises ResourceError beyond the maximum and when there is no memory.
         """
         pages = operator.index(delta)
-        with self._store.context.claim():
-            return self._linear.grow(pages)
+        return self._store.context.exclusively(self._linear.grow, pages)
 
     def read(self, offset: int, length: int) -> bytes:
         """A copy of `length` bytes."""
@@ -160,7 +180,11 @@ class Memory(StoreObject):
 
     def _slice(self, index: slice) -> slice:
         """The same slice with its bounds checked; Python's own would quietly take less."""
-        start, stop = (None if b is None else operator.index(b) for b in (index.start, index.stop))
+        start, stop = index.start, index.stop
+        if type(start) is type(stop) is int and 0 <= start <= stop <= self._linear.data_size:
+            return index  # nearly always, and not worth more time
+        start = None if start is None else operator.index(start)
+        stop = None if stop is None else operator.index(stop)
         size = self._linear.data_size
         for bound in (start, stop):
             if bound is not None and not -size <= bound <= size:

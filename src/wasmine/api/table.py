@@ -41,12 +41,15 @@ class Table(StoreObject):
         if not type.element.is_ref or type.address is not I32:
             raise UnsupportedFeature(f"unsupported table: {type}")
         store = store_for(store, init)
-        with store.context.claim():
-            reference = store.reference_from(type.element, init)
-            linear = LinearTable(type, references=store.context.references)
-            linear.fill(0, reference, linear.size)
+        linear = LinearTable(type, references=store.context.references)
         store.context.roots.append(linear)
         self._attach(store, linear)
+        if init is not None:
+            store.context.exclusively(self._fill, init)
+
+    def _fill(self, init: object) -> None:
+        reference = self._store.reference_from(self._linear.element, init)
+        self._linear.fill(0, reference, self._linear.size)
 
     @classmethod
     def of(cls, store: Store, linear: LinearTable) -> Table:
@@ -80,26 +83,32 @@ class Table(StoreObject):
 
     def get(self, index: int) -> object:
         """An element: None, a Function, or the object that an externref holds."""
-        with self._store.context.claim():
-            raw = self._linear.get_raw(self._index(index))
-            return self._store.object_from(self._linear.element, raw)
+        return self._store.context.exclusively(self._get, index)
+
+    def _get(self, index: int) -> object:
+        raw = self._linear.get_raw(self._index(index))
+        return self._store.object_from(self._linear.element, raw)
 
     def set(self, index: int, value: object) -> None:
         """Replace an element. Raises TypeError or StoreError for a value that cannot be one."""
-        with self._store.context.claim():
-            position = self._index(index)
-            self._linear.set_raw(position, self._store.reference_from(self._linear.element, value))
+        self._store.context.exclusively(self._set, index, value)
+
+    def _set(self, index: int, value: object) -> None:
+        position = self._index(index)
+        self._linear.set_raw(position, self._store.reference_from(self._linear.element, value))
 
     def grow(self, delta: int, init: object = None) -> int:
         """Add elements and return the size before. Raises ResourceError beyond the maximum."""
         count = operator.index(delta)
-        with self._store.context.claim():
-            size = self._linear.grow(count, self._store.reference_from(self._linear.element, init))
+        size = self._store.context.exclusively(self._grow, count, init)
         if size is None:
             raise ResourceError(
                 f"the table could not grow: current size {self.size}, requested increase {count}"
             )
         return size
+
+    def _grow(self, count: int, init: object) -> int | None:
+        return self._linear.grow(count, self._store.reference_from(self._linear.element, init))
 
     def _index(self, index: SupportsIndex) -> int:
         position = operator.index(index)

@@ -39,6 +39,7 @@ class FunctionBuilder:
         "index",
         "labels",
         "lines",
+        "loaded",
         "locals",
         "module",
         "offsets",
@@ -68,6 +69,9 @@ class FunctionBuilder:
         self.cache: dict[int | str, str] = {}
         """What is known since the last place where paths met: the value of a local by its index,
         the address of a place in memory by the operand that it was computed from."""
+        self.loaded: dict[str | tuple[str, int], int] = {}
+        """Where in the module memory was loaded from: by a value that has come of it, for what uses
+        the value; by the address and size, for stores there, which the load keeps from trapping."""
         self.opened: set[str] = set()
         """Names that `entry` defines."""
         self.callees: set[int] = set()
@@ -78,6 +82,20 @@ class FunctionBuilder:
     def location(self, position: int) -> str:
         """The debug location of an instruction: the line is its byte offset in the module."""
         return f", !dbg !DILocation(line: {self.offsets[position]}, scope: !{self.scope})"
+
+    def located(self, lines: str, result: str, first: str, second: str = "") -> str:
+        """Lines that compute `result`, with the location of the last load that operands come from.
+
+        LLVM may make a load part of the instruction that uses its value, and then it is the
+        location of that one which a trap is reported at.
+        """
+        loaded = self.loaded
+        line = max(loaded.get(first, 0), loaded.get(second, 0))
+        if not line:
+            return lines
+        loaded[result] = line
+        location = f", !dbg !DILocation(line: {line}, scope: !{self.scope})"
+        return lines.replace("\n", f"{location}\n") + location
 
     def context_load(self, name: str, kind: str, offset: int) -> None:
         """`name` is a field of VMContext that does not change while the instance lives."""
@@ -107,8 +125,9 @@ class FunctionBuilder:
             return f"{value}b"
         if value[0] != "%":
             return "false" if value == "0" else "true"
-        self.append(f"%i{position} = icmp ne i32 {value}, 0")
-        return f"%i{position}"
+        result = f"%i{position}"
+        self.append(self.located(f"{result} = icmp ne i32 {value}, 0", result, value))
+        return result
 
     def trap(self, position: int, code: TrapCode | str, suffix: str = "", before: str = "") -> str:
         """The label of a cold block that traps with a code or an i32, which `before` may compute."""

@@ -83,7 +83,7 @@ Steps: TypeAlias = Iterator[tuple[int, int, Any]]
 
 def _walk(f: FunctionBuilder, body: Body) -> None:
     rows, append, stack = ROWS, f.append, f.stack
-    push, pop, known = stack.append, stack.pop, f.cache.get
+    push, pop, known, loaded = stack.append, stack.pop, f.cache.get, f.loaded
     steps: Steps = zip(count(), body.codes, body.immediates, strict=False)
     for position, code, immediate in steps:
         if code == LOCAL_GET and (value := known(immediate)) is not None:
@@ -96,13 +96,18 @@ def _walk(f: FunctionBuilder, body: Body) -> None:
         elif kind == CONSTANTS:
             push(function(immediate))
         elif kind == UNARY:
-            result = f"%v{position}"
-            append(function(result, stack[-1]))
+            result, operand = f"%v{position}", stack[-1]
+            line = function(result, operand)
+            append(f.located(line, result, operand) if operand in loaded else line)
             stack[-1] = result
         else:
             second = pop()
             result = f"%v{position}" if kind == BINARY else f"%c{position}"
-            append(function(result, stack[-1], second))
+            first = stack[-1]
+            line = function(result, first, second)
+            if second in loaded or first in loaded:
+                line = f.located(line, result, first, second)
+            append(line)
             stack[-1] = result
 
 

@@ -213,9 +213,10 @@ def _shift(type_: str, instruction: str) -> Handler:
         b = stack.pop()
         r = f"%v{position}"
         if b[0] == "%":
-            f.append(masked(r, stack[-1], b))
+            lines = masked(r, stack[-1], b)
         else:
-            f.append(line(r, stack[-1], int(b) & mask))
+            lines = line(r, stack[-1], int(b) & mask)
+        f.append(f.located(lines, r, stack[-1], b))
         stack[-1] = r
 
     return shift
@@ -226,7 +227,7 @@ def _eqz(type_: str) -> Handler:
         a = f.stack[-1]
         r = f.stack[-1] = f"%c{position}"
         test = f"xor i1 {a}b, true" if a[:2] == "%c" else f"icmp eq {type_} {a}, 0"
-        f.append(f"{r}b = {test}\n{r} = zext i1 {r}b to i32")
+        f.append(f.located(f"{r}b = {test}\n{r} = zext i1 {r}b to i32", r, a))
 
     return eqz
 
@@ -241,7 +242,7 @@ def _divide(type_: str, name: str) -> Handler:
         a = f.stack[-1]
         r = f.stack[-1] = f"%v{position}"
         if b[0] == "%" or b == "0":
-            f.append(f"{r}z = icmp eq {type_} {b}, 0")
+            f.append(f.located(f"{r}z = icmp eq {type_} {b}, 0", r, b))
             f.trap_if(f"{r}z", position, TrapCode.INTEGER_DIVISION_BY_ZERO)
         if name == "div_s" and (b[0] == "%" or b == "-1"):
             f.append(
@@ -256,7 +257,7 @@ def _divide(type_: str, name: str) -> Handler:
                 f"{r}m = icmp eq {type_} {b}, -1\n{r}d = select i1 {r}m, {type_} 1, {type_} {b}"
             )
             b = f"{r}d"
-        f.append(line(r, a, b))
+        f.append(f.located(line(r, a, b), r, a, b))
 
     return divide
 
@@ -281,9 +282,9 @@ def _truncate(to: str, from_: str, sign: str) -> Handler:
     def truncate(f: FunctionBuilder, position: int, _: Any) -> None:
         a = f.stack[-1]
         r = f.stack[-1] = f"%v{position}"
-        f.append(check(r, a))
+        f.append(f.located(check(r, a), r, a))
         f.trap_if(f"{r}o", position, f"{r}c", before=reason(r, a))
-        f.append(convert(r, a))
+        f.append(f.located(convert(r, a), r, a))
 
     return truncate
 
@@ -301,19 +302,20 @@ def _arithmetic(type_: str, name: str) -> Handler:
         a = stack[-1]
         r = stack[-1] = f"%v{position}"
         if b[0] != "%" and b in right:
-            f.append(right[b](r, a))
+            lines = right[b](r, a)
         elif a[0] != "%" and a in left:
-            f.append(left[a](r, b))
+            lines = left[a](r, b)
         else:
-            f.append(line(r, a, b))
+            lines = line(r, a, b)
+        f.append(f.located(lines, r, a, b))
 
     return arithmetic
 
 
 def _promote(f: FunctionBuilder, position: int, _: Any) -> None:
-    r = f"%p{position}"
-    f.append(f"{r} = fpext float {f.stack[-1]} to double")
-    f.stack[-1] = r
+    a = f.stack[-1]
+    r = f.stack[-1] = f"%p{position}"
+    f.append(f.located(f"{r} = fpext float {a} to double", r, a))
 
 
 def _demote(f: FunctionBuilder, position: int, _: Any) -> None:
@@ -321,9 +323,10 @@ def _demote(f: FunctionBuilder, position: int, _: Any) -> None:
     r = f.stack[-1] = f"%v{position}"
     if a[:2] == "%p":
         # LLVM knows that this gives back what was promoted: an identity, as above.
-        f.append(f"{r}n = fptrunc double {a} to float\n{_QUIET_F32(r, f'{r}n')}")
+        lines = f"{r}n = fptrunc double {a} to float\n{_QUIET_F32(r, f'{r}n')}"
     else:
-        f.append(f"{r} = fptrunc double {a} to float")
+        lines = f"{r} = fptrunc double {a} to float"
+    f.append(f.located(lines, r, a))
 
 
 _QUIET_F32: Final = template(QUIET, "f32")

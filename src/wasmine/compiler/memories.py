@@ -40,8 +40,12 @@ def _address(f: FunctionBuilder, position: int, operand: str, memarg: MemArg, si
             f.cache[key] = pointer
     if not offset:
         return pointer
-    f.append(f"%o{position} = getelementptr i8, ptr {pointer}, i64 {offset}")
-    return f"%o{position}"
+    key = f"{pointer}+{offset}"
+    place = f.cache.get(key)
+    if place is None:
+        place = f.cache[key] = f"%o{position}"
+        f.append(f"{place} = getelementptr i8, ptr {pointer}, i64 {offset}")
+    return place
 
 
 def _start(f: FunctionBuilder, position: int, operand: str) -> str:
@@ -84,9 +88,10 @@ def _load(opcode: Opcode) -> Handler:
     def load(f: FunctionBuilder, position: int, memarg: MemArg) -> None:
         pointer = _address(f, position, f.stack[-1], memarg, size)
         r = f.stack[-1] = f"%v{position}"
+        line = f.loaded[r] = f.loaded[pointer, size] = f.offsets[position]
         f.append(
             f"{r} = load volatile {kind}, ptr {pointer}, align 1{IN_MEMORY}"
-            f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
+            f", !dbg !DILocation(line: {line}, scope: !{f.scope})"
         )
 
     extend = {"s": "sext", "u": "zext"}.get(opcode.name[-1])
@@ -96,10 +101,11 @@ def _load(opcode: Opcode) -> Handler:
     def load_narrow(f: FunctionBuilder, position: int, memarg: MemArg) -> None:
         pointer = _address(f, position, f.stack[-1], memarg, size)
         r = f.stack[-1] = f"%v{position}"
+        line = f.loaded[r] = f.loaded[pointer, size] = f.offsets[position]
+        location = f", !dbg !DILocation(line: {line}, scope: !{f.scope})"
         f.append(
-            f"{r}n = load volatile {width}, ptr {pointer}, align 1{IN_MEMORY}"
-            f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})\n"
-            f"{r} = {extend} {width} {r}n to {kind}"
+            f"{r}n = load volatile {width}, ptr {pointer}, align 1{IN_MEMORY}{location}\n"
+            f"{r} = {extend} {width} {r}n to {kind}{location}"
         )
 
     return load_narrow
@@ -115,11 +121,13 @@ def _store(opcode: Opcode) -> Handler:
         value = f.stack.pop()
         pointer = _address(f, position, f.stack.pop(), memarg, size)
         if narrow:
-            f.append(f"%v{position} = trunc {kind} {value} to {width}")
-            value = f"%v{position}"
+            cut = f"%v{position}"
+            f.append(f.located(f"{cut} = trunc {kind} {value} to {width}", cut, value))
+            value = cut
+        line = f.loaded.get((pointer, size)) or f.offsets[position]
         f.append(
             f"store volatile {stored} {value}, ptr {pointer}, align 1{IN_MEMORY}"
-            f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
+            f", !dbg !DILocation(line: {line}, scope: !{f.scope})"
         )
 
     return store

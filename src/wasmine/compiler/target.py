@@ -41,6 +41,9 @@ def _llvm() -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    if binding.get_process_triple().startswith("x86_64"):
+        # A conditional move whose operand is in memory became a branch around the load.
+        binding.set_option("wasmine", "-x86-cmov-converter-force-mem-operand=false")
     return binding
 
 
@@ -51,11 +54,16 @@ def host_machine() -> Machine:
     architecture = llvm.get_process_triple().partition("-")[0]
     if architecture not in ("x86_64", "aarch64"):
         raise UnsupportedFeature(f"no code generator for {architecture} processors")
+    features = llvm.get_host_cpu_features()
+    features.update((name, False) for name in features if name.startswith(_MASKING))
     return Machine(
-        f"{architecture}-unknown-linux-gnu",
-        llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
+        f"{architecture}-unknown-linux-gnu", llvm.get_host_cpu_name(), features.flatten()
     )
+
+
+_MASKING: Final = ("avx512", "avx10", "cf")
+"""Features whose loads can be masked. LLVM makes a load and the choice of its value one of those,
+`volatile` or not, and then it does not trap where the value is not chosen."""
 
 
 def _target_machine(machine: Machine, opt_level: str) -> llvm.TargetMachine:

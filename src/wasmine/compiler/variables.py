@@ -51,7 +51,8 @@ def _select(f: FunctionBuilder, position: int, type_: ValType) -> None:
     condition = f.condition(chosen, position)
     kind = LLVM_TYPES[type_]
     r = f"%v{position}"
-    f.append(f"{r} = select i1 {condition}, {kind} {first}, {kind} {second}")
+    line = f"{r} = select i1 {condition}, {kind} {first}, {kind} {second}"
+    f.append(f.located(line, r, first, second))
     f.stack.append(r)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc
@@ -21,7 +21,7 @@ class FuncDataRegistry:
     def __init__(self) -> None:
         self._addresses: Final[dict[tuple[int, int, int], int]] = {}
         self._blocks: Final[list[ctypes.Array[VMCallerCheckedAnyfunc]]] = []
-        self._lock: Final = Lock()
+        self._lock: Final = RLock()
 
     def register(self, anyfunc: VMCallerCheckedAnyfunc) -> int:
         """The address of the record that is equal to this one, a copy of it if there is none."""

@@ -125,8 +125,9 @@ class LinearMemory:
             reserved = self.style.bound
             if reserved < type_.minimum:
                 raise _invalid("reservation", reserved, type_.minimum)
-        self._mapping = self._map(type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE)
-        self._publish(type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE)
+        length, reserved = type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE
+        self._mapping = self._map(length, reserved)
+        self._publish(self._mapping, length, reserved)
         _by_record[self.record_address] = self
 
     @property
@@ -185,17 +186,14 @@ class LinearMemory:
         old, reserved = self.data_size, self._record.reserved_bytes
         if length <= reserved:
             self._make_accessible(self._mapping, old, length - old)
+            self._publish(self._mapping, length, reserved)
         else:
             # Twice the space makes the copying of many small steps linear in the final size.
             limit = self._record.maximum_pages * WASM_PAGE_SIZE
             reserved = max(length, min(2 * reserved, limit))
             moved = self._map(length, reserved)
             ctypes.memmove(moved.base, self.base, old)
-            # Views hold the old pages; without any they go now.
-            self._mapping = moved
-            self._window = None
-            self._record.views = 0
-        self._publish(length, reserved)
+            self._publish(moved, length, reserved)
 
     def _map(self, accessible: int, reserved: int) -> Mmap:
         try:
@@ -212,12 +210,19 @@ class LinearMemory:
         except ResourceError as error:
             raise _region(error) from None
 
-    def _publish(self, length: int, reserved: int) -> None:
-        self._record.mapping_base = self._mapping.base
-        self._record.mapping_length = self._mapping.length
-        self._record.reserved_bytes = reserved
-        self._definition.base = self._mapping.base
-        self._definition.current_length = length
+    def _publish(self, mapping: Mmap, length: int, reserved: int) -> None:
+        """Let code see a mapping. No call is in here, so that no signal can interrupt it."""
+        record, definition = self._record, self._definition
+        record.mapping_base = mapping.base
+        record.mapping_length = mapping.length
+        record.reserved_bytes = reserved
+        definition.base = mapping.base
+        definition.current_length = length
+        if mapping is not self._mapping:
+            # Views hold the old pages; without any they go now.
+            record.views = 0
+            self._window = None
+            self._mapping = mapping
 
     @property
     def window(self) -> memoryview:
@@ -270,7 +275,7 @@ class LinearMemory:
             self._window = None
             self._mapping.close()
             self._record.maximum_pages = 0
-            self._publish(0, 0)
+            self._publish(self._mapping, 0, 0)
 
 
 _by_record: Final[WeakValueDictionary[int, LinearMemory]] = WeakValueDictionary()

@@ -15,6 +15,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from operator import attrgetter
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from wasmine.abi.image import Image
@@ -34,6 +35,19 @@ MAXIMUM_CODE_RANGES: Final = 1 << 20
 _SA_SIGINFO: Final = 4
 _SA_ONSTACK: Final = 0x0800_0000
 _SA_NODEFER: Final = 0x4000_0000
+
+_INTERRUPTING: Final = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGTERM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+)
+"""Signals that programs handle in Python to stop, or to measure, what runs."""
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -100,8 +114,15 @@ class Process:
         # may still be inside.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         self._previous: dict[str, dict[int, int]] = {"previous_segv": {}, "previous_bus": {}}
+        self.state.signal_handlers = self._arena.allocate((signal.NSIG + 1) * 8)
+        self._interrupt_handler = self._code.address("wasmine_signal")
         self.install_handlers()
-        self._stay_in_front_of_faulthandler()
+        self._interrupt_by_signals()
+        # Its handler cannot let another decide first: it reports every fault as fatal. Switching it
+        # off removes all handlers that were installed after it.
+        self._follow(faulthandler, "enable", self.install_handlers)
+        self._follow(faulthandler, "disable", self.install_handlers)
+        self._follow(signal, "signal", self._interrupt_by_signals)
 
     def resolve(self, symbol: str) -> int:
         """The address of something that generated code refers to by name, 0 if it is unknown."""
@@ -142,6 +163,7 @@ class Process:
                     handler=self._handler, flags=_SA_SIGINFO | _SA_ONSTACK | _SA_NODEFER
                 )
                 self._sigaction(number, ours, None)
+            threads.use_alternate_stack(self.state.thread_key)
 
     def _handler_list(self, handlers: Mapping[int, int]) -> int:
         """The address of PreviousHandlers. A new one each time: the handler may be reading the old."""
@@ -153,24 +175,39 @@ class Process:
             record.handler, record.flags = handler, flags
         return address
 
-    def _stay_in_front_of_faulthandler(self) -> None:
-        """Keep our handler the first one when faulthandler is switched on or off.
+    def _follow(self, module: ModuleType, name: str, action: Callable[[], None]) -> None:
+        """Do something after every call of a function of the standard library.
 
-        Its handler cannot let another decide first: it reports every fault as fatal. Switching it
-        off removes all handlers that were installed after it.
+        There is no other way to learn that it has replaced a handler, short of asking the system
+        at every call into WebAssembly.
         """
-        for name in ("enable", "disable"):
-            setattr(faulthandler, name, self._before_faulthandler(getattr(faulthandler, name)))
+        function = getattr(module, name)
 
-    def _before_faulthandler(self, function: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(function)
-        def switch(*args: object, **kwargs: object) -> object:
+        def followed(*args: object, **kwargs: object) -> object:
             try:
                 return function(*args, **kwargs)
             finally:
-                self.install_handlers()
+                action()
 
-        return switch
+        setattr(module, name, followed)
+
+    def _interrupt_by_signals(self) -> None:
+        """Let signals with a Python handler interrupt WebAssembly code, as they do Python code."""
+        with self._lock:
+            handlers = (ctypes.c_size_t * (signal.NSIG + 1)).from_address(
+                self.state.signal_handlers
+            )
+            for number in _INTERRUPTING:
+                current = _SigAction()
+                self._sigaction(number, None, current)
+                # A handler with three parameters is not CPython's, which knows nothing of it then.
+                python = callable(signal.getsignal(number)) and not current.flags & _SA_SIGINFO
+                if python and current.handler != self._interrupt_handler:
+                    handlers[number] = current.handler
+                    flags = current.flags | _SA_SIGINFO | _SA_ONSTACK | _SA_NODEFER
+                    ours = _SigAction(handler=self._interrupt_handler, flags=flags)
+                    self._sigaction(number, ours, None)
 
     @staticmethod
     def _sigaction(number: int, new: _SigAction | None, old: _SigAction | None) -> None:
@@ -224,7 +261,7 @@ class Process:
 
     def current_thread(self) -> int:
         """The address of the calling thread's ThreadRecord, 0 before its first entry."""
-        return threads.record(self.state.thread_key)
+        return threads.record_address(self.state.thread_key)
 
     def _bind_functions(self) -> None:
         """Make functions of the runtime callable; all of them need the interpreter lock."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 from wasmine.types import FunctionType
@@ -17,7 +17,7 @@ class SignatureRegistry:
     def __init__(self) -> None:
         self._numbers: Final[dict[FunctionType, int]] = {}
         self._types: Final[list[FunctionType]] = []
-        self._lock: Final = Lock()
+        self._lock: Final = RLock()
 
     def register(self, type_: FunctionType) -> int:
         """The number of a type, a new one if it has none yet."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from wasmine.abi.vmcontext import (
     Landing,
@@ -21,6 +21,9 @@ from wasmine.errors import ResourceError
 from wasmine.vm import process
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.functions import FuncDataRegistry
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _libc: Final = ctypes.CDLL(None)
 _libc.calloc.argtypes = [ctypes.c_size_t, ctypes.c_size_t]
@@ -81,37 +84,6 @@ class References:
             self._process.drain_references(self._context)
 
 
-class Claim:
-    """`with context.claim():` the store belongs to this thread, as during a call into it.
-
-    Raises StoreError if it belongs to another thread. References that nobody holds at the end are
-    freed, if this was the outermost claim.
-    """
-
-    __slots__ = ("_address", "_gate", "_landing", "_process")
-
-    def __init__(self, gate: object) -> None:
-        """`gate` is a NativeCallable of the store."""
-        self._gate = gate
-        self._process = process.current()
-        self._landing = Landing()
-        self._address = ctypes.addressof(self._landing)
-
-    def __enter__(self) -> None:
-        try:
-            self._process.enter(id(self._gate), self._address)
-        except BaseException:  # a signal's handler may raise right after a success
-            self._leave()
-            raise
-
-    def __exit__(self, *_error: object) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._landing.store:
-            self._process.leave(self._address)
-
-
 class StoreContext:
     """The VMStoreContext of a store, its memory, and the Python objects it must keep alive."""
 
@@ -127,15 +99,29 @@ class StoreContext:
         self.arena: Final = Arena()
         self.functions: Final = FuncDataRegistry()
         self.gate: object = None
-        """A NativeCallable of the store; set before the first claim."""
+        """A NativeCallable of the store; set before the first use of `exclusively`."""
         self.roots: Final[list[object]] = []
         """Objects that native records of the store point into. None may refer to this context."""
         self._record: Final = VMStoreContext.from_address(address)
         self._record.python_store = id(python_store)
 
-    def claim(self) -> Claim:
-        """The store for this thread alone, for the length of a `with` statement."""
-        return Claim(self.gate)
+    def exclusively(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `action` while the store belongs to this thread, as during a call into it.
+
+        References that nobody holds afterwards are freed, if this was the outermost call. Raises
+        StoreError if the store belongs to another thread.
+        """
+        landing = Landing()
+        address = ctypes.addressof(landing)
+        enter, leave, gate = self.process.enter, self.process.leave, id(self.gate)
+        # A signal's handler may raise after any call, but not before a call of native code. So
+        # this is no context manager: one in Python could be interrupted before it has left.
+        try:
+            enter(gate, address)
+            return action(*args, **kwargs)
+        finally:
+            if landing.store:
+                leave(address)
 
     @property
     def depth(self) -> int:

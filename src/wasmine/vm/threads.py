@@ -14,8 +14,8 @@ from wasmine.abi.runtime import STACK_SLICE_SIZE
 from wasmine.abi.vmcontext import ThreadRecord, size_of
 from wasmine.errors import ResourceError
 
-ALTERNATE_STACK_SIZE: Final = 64 * 1024
-"""The handler itself needs little, but a processor with wide vectors saves 11 KiB of registers."""
+ALTERNATE_STACK_SIZE: Final = 1024 * 1024
+"""Traps need little, but a signal that interrupts WebAssembly code runs its Python handler there."""
 HOST_RESERVE: Final = 1024 * 1024
 """Native stack that WebAssembly code leaves for host functions and for CPython, in bytes."""
 
@@ -53,7 +53,7 @@ def create_key(destructor: int) -> int:
     return key.value
 
 
-def record(key: int) -> int:
+def record_address(key: int) -> int:
     """The address of the calling thread's ThreadRecord, 0 if it is not attached."""
     address: int = _libc.pthread_getspecific(key)
     return address
@@ -79,12 +79,24 @@ def attach(key: int) -> None:
     address = _libc.calloc(1, size_of(ThreadRecord))
     if not (stack and slice_ and address):
         raise ResourceError("no memory for a thread's record")
-    description = _StackT(stack, 0, ALTERNATE_STACK_SIZE)
-    if _libc.sigaltstack(ctypes.byref(description), None):
-        raise ResourceError(f"cannot set an alternate stack: {os.strerror(ctypes.get_errno())}")
     record = ThreadRecord.from_address(address)
     # A thread with a small stack keeps a quarter of it for the host.
     record.stack_limit = low + min(HOST_RESERVE, size // 4)
     record.slice = slice_
     record.alternate_stack, record.alternate_stack_size = stack, ALTERNATE_STACK_SIZE
     _libc.pthread_setspecific(key, address)
+    use_alternate_stack(key)
+
+
+def use_alternate_stack(key: int) -> None:
+    """Let signals of the calling thread be handled on its own alternate stack, if it is attached.
+
+    faulthandler puts one in its place that is too small to run Python code. Raises ResourceError.
+    """
+    address = record_address(key)
+    if address:
+        record = ThreadRecord.from_address(address)
+        stack = _StackT(record.alternate_stack, 0, record.alternate_stack_size)
+        if _libc.sigaltstack(ctypes.byref(stack), None):
+            reason = os.strerror(ctypes.get_errno())
+            raise ResourceError(f"cannot set an alternate stack: {reason}")

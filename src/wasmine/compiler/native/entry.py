@@ -41,6 +41,8 @@ claim:
   %depth = get i64 VMStoreContext.depth, %store
   %deeper = add i64 %depth, 1
   put i64 %deeper, VMStoreContext.depth, %store
+  %outer.limit = get i64 VMStoreContext.stack_limit, %store
+  put i64 %outer.limit, Landing.stack_limit, %landing
   %limit = get i64 ThreadRecord.stack_limit, %thread
   put i64 %limit, VMStoreContext.stack_limit, %store
   %previous = get ptr ThreadRecord.landing, %thread
@@ -59,6 +61,8 @@ define void @wasmine_leave(ptr %landing) {
   %thread = get ptr VMStoreContext.thread, %store
   %previous = get ptr Landing.previous, %landing
   put ptr %previous, ThreadRecord.landing, %thread
+  %limit = get i64 Landing.stack_limit, %landing
+  put i64 %limit, VMStoreContext.stack_limit, %store
   %depth = get i64 VMStoreContext.depth, %store
   %outer = sub i64 %depth, 1
   put i64 %outer, VMStoreContext.depth, %store

@@ -21,6 +21,7 @@ from wasmine.compiler.native.boundary import OFFSET_FLAG, SHARED, thunks
 from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
+from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.references import REFERENCES
 from wasmine.compiler.records import expand
 from wasmine.errors import InternalError, TrapCode
@@ -30,6 +31,7 @@ EXTERNAL: Final = """
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
+declare i32 @PyErr_CheckSignals()
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare double @PyFloat_AsDouble(ptr)
@@ -146,7 +148,7 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + REFERENCES + ENTRY + SHARED + builtins(),
+        FAULTS + INTERRUPTS + REFERENCES + ENTRY + SHARED + builtins(),
         architecture,
     )
 

@@ -1,0 +1,67 @@
+"""Signals with a Python handler, while the main thread runs WebAssembly code.
+
+CPython's own C handler only sets a flag, which the interpreter looks at when it runs again. Compiled
+code never looks at anything, so that it loses no time; instead the signal itself interrupts it. Where
+that happens in a function body this thread holds no lock, the interpreter's least of all: Python code
+may run right there, on the alternate stack. If its handler raises, the call into WebAssembly ends with
+that exception; if it returns, the code goes on at the very instruction.
+
+A signal that arrives elsewhere, in a builtin or on the way in or out, is left to the flag.
+"""
+
+from __future__ import annotations
+
+INTERRUPTS = r"""
+define void @wasmine_signal(i32 %signal, ptr %info, ptr %context) {
+entry:
+  %handlers = get ptr RuntimeState.signal_handlers, @wasmine_state
+  %number = zext i32 %signal to i64
+  %slot = getelementptr ptr, ptr %handlers, i64 %number
+  %python = load ptr, ptr %slot
+  call void %python(i32 %signal)
+  %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
+  %pc = load i64, ptr %pc.p
+  %ours = call i1 @is_wasm_code(i64 %pc)
+  br i1 %ours, label %inside, label %done
+inside:
+  %thread = call ptr @current_thread()
+  %unknown = icmp eq ptr %thread, null
+  br i1 %unknown, label %done, label %known
+known:
+  %landing = get ptr ThreadRecord.landing, %thread
+  %nowhere = icmp eq ptr %landing, null
+  br i1 %nowhere, label %done, label %stack
+stack:
+  ; Another alternate stack than the thread's own may be too small for Python; and the handlers of
+  ; signals that come faster than they are handled must not pile up.
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %frame.i = ptrtoint ptr %frame to i64
+  %low = get i64 ThreadRecord.alternate_stack, %thread
+  %size = get i64 ThreadRecord.alternate_stack_size, %thread
+  %half = lshr i64 %size, 1
+  %middle = add i64 %low, %half
+  %top = add i64 %low, %size
+  %used = sub i64 %top, %frame.i
+  %eighth = lshr i64 %size, 3
+  %fresh = icmp ult i64 %used, %eighth
+  br i1 %fresh, label %run, label %done
+run:
+  ; WebAssembly code that the handler calls is measured against the stack that it runs on.
+  %limit = get i64 ThreadRecord.stack_limit, %thread
+  put i64 %middle, ThreadRecord.stack_limit, %thread
+  %tstate = get ptr Landing.tstate, %landing
+  call void @PyEval_RestoreThread(ptr %tstate)
+  %status = call i32 @PyErr_CheckSignals()
+  put i64 %limit, ThreadRecord.stack_limit, %thread
+  %raised = icmp slt i32 %status, 0
+  br i1 %raised, label %unwind, label %resume
+resume:
+  %same = call ptr @PyEval_SaveThread()
+  ret void
+unwind:
+  call void @wasmine_unwind(ptr %landing)
+  unreachable
+done:
+  ret void
+}
+"""

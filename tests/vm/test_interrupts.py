@@ -1,0 +1,192 @@
+"""Signals that Python handles, while the main thread runs WebAssembly code."""
+
+from __future__ import annotations
+
+import pytest
+
+from .harness import run_script
+
+SETUP = """
+import faulthandler, os, signal, threading, time
+e = instance('''(module
+  (memory (export "memory") 1)
+  (func (export "spin") (loop (br 0)))
+  (func (export "sum") (param i64) (result i64) (local i64)
+    (loop
+      (local.set 1 (i64.add (local.get 1) (i64.mul (local.get 0) (i64.const 7))))
+      (local.set 0 (i64.sub (local.get 0) (i64.const 1)))
+      (br_if 0 (i64.ne (i64.const 0) (local.get 0))))
+    (local.get 1))
+  (func $deep (export "deep") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))
+      (else (i32.const 0))))
+  (func (export "load") (param i32) (result i32) (i32.load (local.get 0))))''').exports
+def later(seconds, number=signal.SIGINT):
+    def send():
+        time.sleep(seconds)
+        os.kill(os.getpid(), number)
+    threading.Thread(target=send).start()
+class Timeout(Exception):
+    pass
+def give_up(*_):
+    raise Timeout("enough")
+N = 30_000_000
+"""
+
+SCRIPTS = {
+    "Ctrl-C ends an endless loop": """
+later(0.2)
+try:
+    e.spin()
+except KeyboardInterrupt as interrupt:
+    assert interrupt.__context__ is None
+else:
+    raise AssertionError
+assert e.deep(10) == 10
+""",
+    "an alarm with a handler that was set after the instance was made": """
+for _ in range(20):
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    try:
+        e.spin()
+    except Timeout as timeout:
+        assert timeout.args == ("enough",)
+    else:
+        raise AssertionError
+assert signal.getsignal(signal.SIGALRM) is give_up
+""",
+    "a handler that returns changes nothing": """
+count = 0
+def tick(*_):
+    global count
+    count += 1
+expected = e.sum(N)
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+for _ in range(10):
+    assert e.sum(N) == expected
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert count > 20, count
+""",
+    "a handler that calls, recurses and traps in the same store": """
+def tick(*_):
+    assert e.deep(100) == 100
+    assert trap(e.load, -1) == "HEAP_ACCESS_OUT_OF_BOUNDS"
+    assert trap(e.deep, 10**9) == "STACK_OVERFLOW"
+expected = e.sum(N)
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.03)
+for _ in range(10):
+    assert e.sum(N) == expected
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert e.deep(20000) == 20000
+""",
+    "signals that interrupt each other's handlers": """
+inside = deepest = 0
+def tick(*_):
+    global inside, deepest
+    inside += 1
+    deepest = max(deepest, inside)
+    if inside < 5:
+        e.sum(N // 5)
+    inside -= 1
+expected = e.sum(N)
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.002)
+for _ in range(3):
+    assert e.sum(N) == expected
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert deepest == 5, deepest
+""",
+    "through a host function, from the inner call": """
+outer = instance('''(module (import "h" "f" (func $f)) (func (export "run") (call $f) (unreachable)))''',
+                 {"h": {"f": lambda: e.spin()}}).exports
+later(0.2)
+try:
+    outer.run()
+except KeyboardInterrupt:
+    pass
+else:
+    raise AssertionError
+assert trap(e.load, -1) == "HEAP_ACCESS_OUT_OF_BOUNDS"
+""",
+    "while another thread runs WebAssembly code": """
+results = []
+thread = threading.Thread(target=lambda: results.append(e.sum(10 * N)))
+thread.start()
+later(0.02)
+try:
+    while thread.is_alive():
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    thread.join()
+    assert len(results) == 1 and results[0] == e.sum(10 * N)
+else:
+    raise AssertionError("the thread ended too early")
+""",
+    "with an alternate stack of faulthandler's in between": """
+faulthandler.enable()
+later(0.2)
+try:
+    e.spin()
+except KeyboardInterrupt:
+    pass
+else:
+    raise AssertionError
+""",
+    "an ignored signal is ignored": """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+later(0.05)
+assert e.sum(20 * N)
+""",
+    "the default action is the default action": """
+signal.signal(signal.SIGTERM, give_up)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+later(0.05, signal.SIGTERM)
+e.spin()
+""",
+    "asyncio's own handler": """
+import asyncio
+async def main():
+    later(0.1)
+    await asyncio.sleep(0)
+    e.sum(10 * N)
+    await asyncio.sleep(10)
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    pass
+else:
+    raise AssertionError
+""",
+}
+STATUS = {"the default action is the default action": -15}
+
+
+@pytest.mark.parametrize("flags", [(), ("-Xdev",)], ids=["plain", "dev"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_signals(name: str, flags: tuple[str, ...]) -> None:
+    run_script(SETUP + SCRIPTS[name], *flags, status=STATUS.get(name, 0))
+
+
+def test_signal_masks_and_handlers_are_as_before() -> None:
+    """Also after the code was left from within a handler."""
+    run_script(
+        SETUP
+        + """
+before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+for number in (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, give_up)
+    later(0.05, number)
+    try:
+        e.spin()
+    except Timeout:
+        pass
+    else:
+        raise AssertionError
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    assert signal.getsignal(number) is give_up
+"""
+    )
