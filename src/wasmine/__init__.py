@@ -47,8 +47,7 @@ from wasmine.types import (
     TagType,
     ValType,
 )
-from wasmine.version import VERSION as __version__
-
+from wasmine.version import __version__
 
 __all__ = [
     "EXTERNREF",

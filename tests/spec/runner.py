@@ -84,7 +84,7 @@ ACCEPTED_WORDING = {
 }
 
 
-class _Failed(Exception):  # noqa: N818
+class _Failed(Exception):
     """A command that did not do what the script expects."""
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.abi.image import Image
 from wasmine.errors import DeserializeError
-from wasmine.version import VERSION
+from wasmine.version import __version__
 
 if TYPE_CHECKING:
     from wasmine.api.engine import Engine
@@ -29,7 +29,7 @@ def key(engine: Engine) -> str:
     """What compiled code depends on besides the module: it must be equal to be used."""
     machine = engine.machine
     return "\n".join(
-        (VERSION, machine.triple, machine.cpu, machine.features, engine.opt_level, engine.memory)
+        (__version__, machine.triple, machine.cpu, machine.features, engine.opt_level, engine.memory)
     )
 
 

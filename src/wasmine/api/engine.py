@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from wasmine.compiler.target import OPT_LEVELS
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.module import ModuleInfo
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from wasmine.compiler.target import Machine
 
 MemoryStyle = Literal["static", "dynamic"]
-
-OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
 
 
 class Engine:

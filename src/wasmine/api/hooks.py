@@ -172,6 +172,8 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_grow_memory": grow_memory,
     "wasmine_py_memory_view": memory_view,
     "wasmine_py_object_from_funcref": object_from_funcref,
+    "wasmine_py_overflow_error": OverflowError,
     "wasmine_py_raise_trap": traps.raise_trap,
     "wasmine_py_store_busy": store_busy,
+    "wasmine_py_type_error": TypeError,
 }

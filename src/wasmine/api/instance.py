@@ -22,7 +22,8 @@ from wasmine.wasm.module import Export
 class Exports(Mapping[str, Any]):
     """What an instance exports, by name: `exports.add`, `exports["add"]`, `dict(exports)`.
 
-    A name that is also one of a mapping's own methods (`items`, `get` ...) is reached by key.
+    An export takes the place of a mapping's method of the same name: `exports.get` is the module's
+    if it has one. Iterating, `len`, `in` and `exports[name]` always work.
     """
 
     # A slot, so that no export of this name can take its place.
@@ -31,9 +32,7 @@ class Exports(Mapping[str, Any]):
     def __init__(self, externs: dict[str, Extern]) -> None:
         self._externs = externs
         # Attributes of the object itself are found faster than by __getattr__.
-        self.__dict__.update(
-            (name, extern) for name, extern in externs.items() if not hasattr(type(self), name)
-        )
+        self.__dict__.update(externs)
 
     def __getitem__(self, name: str) -> Any:
         try:

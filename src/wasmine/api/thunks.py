@@ -22,7 +22,8 @@ class Thunks:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a finalizer that runs meanwhile may need a thunk too.
+        self._lock = threading.RLock()
         self._codes: list[Code] = []
         self._addresses: Final[dict[str, dict[FunctionType, int]]] = {
             "entry": {},

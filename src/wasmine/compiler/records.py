@@ -25,9 +25,9 @@ RECORDS: dict[str, type[Structure]] = {
     if isinstance(record, type) and issubclass(record, Structure)
 }
 
-_AT = re.compile(r"^( *)(%[\w.]+) = at (\w+)\.(\w+), ([%@][\w.]+)$", re.M)
-_GET = re.compile(r"^( *)(%[\w.]+) = get (volatile )?(\w+) (\w+)\.(\w+), ([%@][\w.]+)$", re.M)
-_PUT = re.compile(r"^( *)put (volatile )?(\w+) ([^,]+), (\w+)\.(\w+), ([%@][\w.]+)$", re.M)
+_AT = re.compile(r"^( *)(%[\w.]+) = at (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE)
+_GET = re.compile(r"^( *)(%[\w.]+) = get (volatile )?(\w+) (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE)
+_PUT = re.compile(r"^( *)put (volatile )?(\w+) ([^,]+), (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE)
 
 
 

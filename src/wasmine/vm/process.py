@@ -290,7 +290,7 @@ class Process:
 
 
 _process: list[Process] = []
-_installing: Final = threading.Lock()
+_installing: Final = threading.RLock()
 
 
 def install(image: Callable[[], Image], hooks: Mapping[str, Callable[..., object]]) -> Process:

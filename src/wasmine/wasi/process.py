@@ -15,7 +15,7 @@ from wasmine.wasi.preview1 import handler
 _RANDOM_PIECE = 1 << 20
 
 
-class WasiExit(Exception):  # noqa: N818 (an exit is no error)
+class WasiExit(Exception):
     """The program called `proc_exit`. `code` is what it said, as an unsigned 32-bit integer."""
 
     def __init__(self, code: int) -> None:

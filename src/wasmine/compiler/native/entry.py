@@ -80,17 +80,41 @@ done:
   ret void
 }
 
+; After a conversion that failed: 1 if what was raised is none of the errors that mean "this is not
+; such a number", and must therefore reach the caller. Those are cleared.
+define i32 @wasmine_other_error() {
+  %error = call ptr @PyErr_Occurred()
+  %none = icmp eq ptr %error, null
+  br i1 %none, label %no, label %look
+look:
+  %type = call i32 @PyErr_ExceptionMatches(ptr @wasmine_py_type_error)
+  %range = call i32 @PyErr_ExceptionMatches(ptr @wasmine_py_overflow_error)
+  %either = or i32 %type, %range
+  %known = icmp ne i32 %either, 0
+  br i1 %known, label %clear, label %yes
+clear:
+  call void @PyErr_Clear()
+  br label %no
+no:
+  ret i32 0
+yes:
+  ret i32 1
+}
+
 ; A call whose arguments the thunk could not take as they are: Python checks and converts them,
 ; and calls again with what they became, or raises the error that names the parameter.
 define ptr @wasmine_slow_call(ptr %python, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords) {
 entry:
-  call void @PyErr_Clear()
+  %other = call i32 @wasmine_other_error()
+  %raised = icmp ne i32 %other, 0
+  br i1 %raised, label %error, label %collect
+collect:
   %count = and i64 %flagged, 9223372036854775807
   %tuple = call ptr @PyTuple_New(i64 %count)
   %no_memory = icmp eq ptr %tuple, null
   br i1 %no_memory, label %error, label %head
 head:
-  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %i = phi i64 [ 0, %collect ], [ %next, %body ]
   %more = icmp ult i64 %i, %count
   br i1 %more, label %body, label %call
 body:

@@ -17,11 +17,12 @@ from wasmine.abi.runtime import (
 )
 from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
 from wasmine.compiler.architecture import ARCHITECTURES, Architecture
-from wasmine.compiler.native.boundary import OFFSET_FLAG, SHARED, thunks
+from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
 from wasmine.compiler.records import expand
 from wasmine.errors import InternalError, TrapCode
@@ -32,6 +33,7 @@ declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
 declare i32 @PyErr_CheckSignals()
+declare i32 @PyErr_ExceptionMatches(ptr)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare double @PyFloat_AsDouble(ptr)
@@ -89,8 +91,10 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
     "wasmine_py_object_from_funcref",
+    "wasmine_py_overflow_error",
     "wasmine_py_raise_trap",
     "wasmine_py_store_busy",
+    "wasmine_py_type_error",
 )
 """Symbols whose address is a Python object."""
 
@@ -148,7 +152,7 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + INTERRUPTS + REFERENCES + ENTRY + SHARED + builtins(),
+        FAULTS + INTERRUPTS + REFERENCES + ENTRY + PYTHON + builtins(),
         architecture,
     )
 

@@ -1,0 +1,160 @@
+"""What thunks share: calling Python, and turning references into objects and back.
+
+The interpreter lock is held in all of these.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OFFSET_FLAG: Final = -(1 << 63)
+"""PY_VECTORCALL_ARGUMENTS_OFFSET: the callee may use the slot before the first argument."""
+
+PYTHON = r"""
+; Call a Python callable with `count` new references, which are released; `arguments` has a free
+; slot before it. Null with an exception set if it raises or an argument could not be boxed.
+define ptr @wasmine_call_host(ptr %callable, ptr %arguments, i64 %count) {
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %next, %present ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %call
+body:
+  %slot = getelementptr ptr, ptr %arguments, i64 %i
+  %value = load ptr, ptr %slot
+  %next = add i64 %i, 1
+  %absent = icmp eq ptr %value, null
+  br i1 %absent, label %release, label %present
+present:
+  br label %head
+call:
+  %flagged = or i64 %count, $offset_flag
+  %result = call ptr @PyObject_Vectorcall(ptr %callable, ptr %arguments, i64 %flagged, ptr null)
+  br label %release
+release:
+  %answer = phi ptr [ %result, %call ], [ null, %body ]
+  br label %release.head
+release.head:
+  %k = phi i64 [ 0, %release ], [ %k.next, %release.next ]
+  %k.more = icmp ult i64 %k, %count
+  br i1 %k.more, label %release.body, label %done
+release.body:
+  %k.slot = getelementptr ptr, ptr %arguments, i64 %k
+  %k.value = load ptr, ptr %k.slot
+  %k.null = icmp eq ptr %k.value, null
+  br i1 %k.null, label %release.next, label %release.one
+release.one:
+  call void @Py_DecRef(ptr %k.value)
+  br label %release.next
+release.next:
+  %k.next = add i64 %k, 1
+  br label %release.head
+done:
+  ret ptr %answer
+}
+
+; Let Python write a host function's results into slots. Takes over `result`.
+define ptr @wasmine_convert_results(ptr %host, ptr %result, ptr %slots) {
+  %other = call i32 @wasmine_other_error()
+  %raised = icmp ne i32 %other, 0
+  br i1 %raised, label %pass, label %ask
+pass:
+  call void @Py_DecRef(ptr %result)
+  ret ptr null
+ask:
+  %explanation = get ptr VMHostFunction.explanation, %host
+  %address = ptrtoint ptr %slots to i64
+  %address.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
+  %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_convert_results, ptr %explanation, ptr %result, ptr %address.o, ptr null)
+  call void @Py_DecRef(ptr %address.o)
+  call void @Py_DecRef(ptr %result)
+  %failed = icmp eq ptr %answer, null
+  br i1 %failed, label %done, label %release
+release:
+  call void @Py_DecRef(ptr %answer)
+  br label %done
+done:
+  ret ptr %answer
+}
+
+; bf_getbuffer of a memory: Python gives a view of the bytes that there are now. A buffer that
+; cannot be had has no object (Py_buffer.obj is its second word).
+define i32 @wasmine_get_buffer(ptr %memory, ptr %buffer, i32 %flags) {
+  %view = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_memory_view, ptr %memory, ptr null)
+  %failed = icmp eq ptr %view, null
+  br i1 %failed, label %error, label %fill
+fill:
+  %status = call i32 @PyObject_GetBuffer(ptr %view, ptr %buffer, i32 %flags)
+  call void @Py_DecRef(ptr %view)
+  ret i32 %status
+error:
+  %object = getelementptr i8, ptr %buffer, i64 8
+  store ptr null, ptr %object
+  ret i32 -1
+}
+
+; None is null. -1 with an exception set when there is no memory.
+define ptr @wasmine_externref_from(ptr %store, ptr %object) {
+  %none = icmp eq ptr %object, @_Py_NoneStruct
+  br i1 %none, label %null, label %new
+new:
+  %box = call ptr @wasmine_externref_new(ptr %store, ptr %object)
+  %failed = icmp eq ptr %box, null
+  br i1 %failed, label %error, label %done
+done:
+  ret ptr %box
+null:
+  ret ptr null
+error:
+  %ignored = call ptr @PyErr_NoMemory()
+  ret ptr inttoptr (i64 -1 to ptr)
+}
+
+; The record of a Function of this store, null for None, -1 with an exception set otherwise.
+define ptr @wasmine_funcref_from(ptr %store, ptr %object) {
+  %none = icmp eq ptr %object, @_Py_NoneStruct
+  br i1 %none, label %null, label %ask
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %number = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_funcref_from, ptr %python_store, ptr %object, ptr null)
+  %failed = icmp eq ptr %number, null
+  br i1 %failed, label %error, label %read
+read:
+  %address = call i64 @PyLong_AsLongLong(ptr %number)
+  call void @Py_DecRef(ptr %number)
+  %record = inttoptr i64 %address to ptr
+  ret ptr %record
+null:
+  ret ptr null
+error:
+  ret ptr inttoptr (i64 -1 to ptr)
+}
+
+define ptr @wasmine_object_from_externref(ptr %store, ptr %box) {
+  %null = icmp eq ptr %box, null
+  br i1 %null, label %none, label %object
+none:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+object:
+  %value = get ptr VMExternRefInner.object, %box
+  call void @Py_IncRef(ptr %value)
+  ret ptr %value
+}
+
+define ptr @wasmine_object_from_funcref(ptr %store, ptr %anyfunc) {
+  %null = icmp eq ptr %anyfunc, null
+  br i1 %null, label %none, label %ask
+none:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %address = ptrtoint ptr %anyfunc to i64
+  %number = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
+  %function = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_object_from_funcref, ptr %python_store, ptr %number, ptr null)
+  call void @Py_DecRef(ptr %number)
+  ret ptr %function
+}
+"""
