@@ -7,40 +7,12 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from wasmtime import wat2wasm
+from tests.harness import SOURCE, instance
 
-import wasmine
-from wasmine import Engine, Instance, Module, Store
-
-SOURCE = Path(wasmine.__file__).parents[1]
 GIB = 1 << 30
-
-
-@cache
-def assemble(text: str) -> bytes:
-    """The binary form of a module in text."""
-    return bytes(wat2wasm(text))
-
-
-@cache
-def module(text: str, engine: Engine | None = None) -> Module:
-    """A module from text."""
-    return Module(assemble(text), engine=engine)
-
-
-def instance(
-    text: str,
-    imports: Mapping[str, Any] | None = None,
-    *,
-    engine: Engine | None = None,
-    store: Store | None = None,
-) -> Instance:
-    """An instance of a module in text."""
-    return Instance(module(text, engine), imports, store=store)
 
 
 def exports(text: str, imports: Mapping[str, Any] | None = None, **options: Any) -> Any:

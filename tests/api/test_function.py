@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.harness import instance
 from wasmine import (
     EXTERNREF,
     F32,
@@ -25,7 +26,7 @@ from wasmine import (
 )
 from wasmine.types import Limits
 
-from .harness import exports, instance
+from .harness import exports
 
 NAMED = """
 (module $names

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import instance, module
 from wasmine import (
     EXTERNREF,
     F64,
@@ -27,7 +28,7 @@ from wasmine import (
     TrapCode,
 )
 
-from .harness import address_space, exports, instance, module
+from .harness import address_space, exports
 
 ORDER = """
 (module

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import assemble, instance
 from wasmine import (
     EXTERNREF,
     FUNCREF,
@@ -27,7 +28,7 @@ from wasmine import (
     TableType,
 )
 
-from .harness import GIB, Thing, address_space, assemble, exports, instance, run_script
+from .harness import GIB, Thing, address_space, exports, run_script
 
 COUNTER = """
 (module

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.harness import instance, module
 from wasmine import (
     FUNCREF,
     I32,
@@ -26,7 +27,7 @@ from wasmine import (
     TableType,
 )
 
-from .harness import exports, instance, module
+from .harness import exports
 
 STORE = Store()
 OBJECTS: dict[str, Any] = {

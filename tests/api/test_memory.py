@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from tests.harness import instance, module
 from wasmine import Engine, Instance, Limits, Memory, MemoryType, ResourceError, Store, Trap
 
-from .harness import exports, instance, module
+from .harness import exports
 
 PAGE = 65536
 STYLES = pytest.mark.parametrize("style", ["static", "dynamic"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import SOURCE, assemble, module
 from wasmine import (
     EXTERNREF,
     F64,
@@ -35,7 +36,7 @@ from wasmine import (
 )
 from wasmine.api import archive
 
-from .harness import SOURCE, assemble, module, run_script
+from .harness import run_script
 
 SAMPLE = """
 (module $sample

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import wasmine
+from tests.harness import assemble, instance, module
 from wasmine import (
     FUNCREF,
     I32,
@@ -34,7 +35,7 @@ from wasmine import (
 )
 from wasmine.types import RefType, ref
 
-from .harness import SAMPLE, assemble, instance, module, sample
+from .harness import SAMPLE, sample
 
 
 def test_attributes_cannot_be_changed() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.harness import assemble, module
 from wasmine import EXTERNREF, Global, GlobalType, Instance, Limits, StoreError, Table, TableType
 
-from .harness import SAMPLE, assemble, module, run_script, sample
+from .harness import SAMPLE, run_script, sample
 
 
 def threaded(work: Callable[[], object]) -> Any:

@@ -6,16 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from wasmtime import wat2wasm
+from tests.harness import SOURCE
+from wasmine import Trap, TrapCode
 
-import wasmine
-from wasmine import Engine, Instance, Module, Store, Trap, TrapCode
-
-SOURCE = Path(wasmine.__file__).parents[1]
 PRELUDE = """
 import wasmtime
 from wasmine import *
@@ -30,28 +26,6 @@ def trap(function, *arguments):
     return None
 """
 """What scripts begin with."""
-
-
-@cache
-def assemble(text: str) -> bytes:
-    """The binary form of a module in text."""
-    return bytes(wat2wasm(text))
-
-
-def module(text: str, engine: Engine | None = None) -> Module:
-    """A module from text."""
-    return Module(assemble(text), engine=engine)
-
-
-def instance(
-    text: str,
-    imports: Mapping[str, Any] | None = None,
-    *,
-    engine: Engine | None = None,
-    store: Store | None = None,
-) -> Instance:
-    """An instance of a module in text."""
-    return Instance(module(text, engine), imports, store=store)
 
 
 def trap_of(function: Any, *arguments: object) -> TrapCode | None:

@@ -7,12 +7,11 @@ from functools import cache
 
 import pytest
 
+from tests.harness import assemble, instance
 from wasmine import Engine, Instance, Store, Trap, TrapCode
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.opcodes import BY_NAME
-
-from .harness import assemble, instance
 
 ENGINES = {"none": Engine(opt_level="none"), "light": Engine(), "O2": Engine(opt_level="O2")}
 

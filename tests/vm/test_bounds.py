@@ -6,9 +6,10 @@ from functools import cache
 
 import pytest
 
+from tests.harness import instance
 from wasmine import Engine, Instance, TrapCode
 
-from .harness import instance, trap_of
+from .harness import trap_of
 
 ENGINES = {
     "light": Engine(),

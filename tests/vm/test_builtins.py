@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import instance
 from wasmine import (
     EXTERNREF,
     FUNCREF,
@@ -33,7 +34,7 @@ from wasmine.abi.libcalls import BUILTINS, RELOCATIONS, ROUNDINGS, builtin
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc
 from wasmine.vm import process
 
-from .harness import instance, trap_of
+from .harness import trap_of
 
 ENGINES = {"static": Engine(), "dynamic": Engine(memory="dynamic")}
 BODY = """

@@ -11,9 +11,10 @@ from types import FrameType
 import pytest
 import wasmtime
 
+from tests.harness import assemble, instance
 from wasmine import Instance, TrapCode
 
-from .harness import assemble, instance, run_script, trap_of
+from .harness import run_script, trap_of
 
 TEXT = """(module
   (memory (export "memory") 1)

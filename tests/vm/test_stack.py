@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.harness import instance
 from wasmine import Engine, Instance, Store, Trap, TrapCode
 from wasmine.abi.vmcontext import ThreadRecord
 from wasmine.vm import process
 
-from .harness import instance, run_script, trap_of
+from .harness import run_script, trap_of
 
 ENGINES = {"none": Engine(opt_level="none"), "light": Engine(), "O2": Engine(opt_level="O2")}
 KIB = 1024

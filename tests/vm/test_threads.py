@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import instance, module
 from wasmine import (
     FUNCREF,
     I32,
@@ -31,7 +32,7 @@ from wasmine import (
 )
 from wasmine.vm import process
 
-from .harness import instance, module, resident_bytes, run_script, trap_of
+from .harness import resident_bytes, run_script, trap_of
 from .test_traps import MATRIX, ROWS
 
 SHARED = """(module

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import instance
 from wasmine import (
     EXTERNREF,
     Engine,
@@ -28,7 +29,7 @@ from wasmine import (
 from wasmine.abi.vmcontext import ThreadRecord
 from wasmine.vm import process
 
-from .harness import instance, open_files, resident_bytes, trap_of
+from .harness import open_files, resident_bytes, trap_of
 
 ROUNDS = 10_000
 ENGINES = {

@@ -27,6 +27,10 @@ SMALL_BODY: Final = 1000
 """Up to this many instructions and locals a function that calls nothing does without a stack check:
 its frame is far smaller than what the limit leaves free below itself."""
 
+MANY_LOCALS: Final = 1000
+"""A function with more of them keeps them in memory. LLVM needs time for every block in which a value
+is alive: without a bound, a small module could take minutes."""
+
 
 HANDLED, CONSTANTS, BINARY, COMPARE, UNARY = range(5)
 """What the loop does for a row: call its handler, or apply its template in one of these ways."""
@@ -130,10 +134,18 @@ def _skip(f: FunctionBuilder, steps: Steps) -> None:
 def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:
     """Lines that give each local a stack slot with its first value."""
     lines = []
+    many = len(f.locals) > MANY_LOCALS
+    if many:
+        # What assembler code has seen stays in memory.
+        lines.append(
+            f"%locals = alloca [{len(f.locals)} x i64]\n"
+            'call void asm sideeffect "", "r"(ptr %locals)'
+        )
     for index, type_ in enumerate(f.locals):
         value = f"%arg{index}" if index < parameters else ZEROS[type_]
         f.cache[index] = value
-        lines.append(f"%l{index} = alloca {type_}\nstore {type_} {value}, ptr %l{index}")
+        slot = f"getelementptr i64, ptr %locals, i64 {index}" if many else f"alloca {type_}"
+        lines.append(f"%l{index} = {slot}\nstore {type_} {value}, ptr %l{index}")
     return lines
 
 

@@ -18,40 +18,6 @@ define internal ptr @instance(ptr %vmctx) alwaysinline {
   ret ptr %instance
 }
 
-define internal ptr @memory(ptr %vmctx, i32 %index) alwaysinline {
-  %instance = call ptr @instance(ptr %vmctx)
-  %memories = get ptr VMInstance.memories, %instance
-  %wide = zext i32 %index to i64
-  %entry = getelementptr ptr, ptr %memories, i64 %wide
-  %memory = load ptr, ptr %entry
-  ret ptr %memory
-}
-
-define internal ptr @table(ptr %vmctx, i32 %index) alwaysinline {
-  %instance = call ptr @instance(ptr %vmctx)
-  %tables = get ptr VMInstance.tables, %instance
-  %wide = zext i32 %index to i64
-  %entry = getelementptr ptr, ptr %tables, i64 %wide
-  %table = load ptr, ptr %entry
-  ret ptr %table
-}
-
-define internal ptr @data(ptr %vmctx, i32 %index) alwaysinline {
-  %instance = call ptr @instance(ptr %vmctx)
-  %segments = get ptr VMInstance.data_segments, %instance
-  %wide = zext i32 %index to i64
-  %segment = getelementptr [2 x i64], ptr %segments, i64 %wide
-  ret ptr %segment
-}
-
-define internal ptr @elements(ptr %vmctx, i32 %index) alwaysinline {
-  %instance = call ptr @instance(ptr %vmctx)
-  %segments = get ptr VMInstance.element_segments, %instance
-  %wide = zext i32 %index to i64
-  %segment = getelementptr [2 x i64], ptr %segments, i64 %wide
-  ret ptr %segment
-}
-
 ; Does [start, start + length) lie in [0, limit)? Sums of two u32 cannot wrap in 64 bits.
 define internal i1 @fits(i32 %start, i32 %length, i64 %limit) alwaysinline {
   %start.w = zext i32 %start to i64
@@ -142,6 +108,35 @@ unwind:
   unreachable
 }
 """
+
+# What an index means: the array in VMInstance, the type of its elements, what is taken of one.
+_SPACES = {
+    "memory": ("memories", "ptr", "load"),
+    "table": ("tables", "ptr", "load"),
+    "data": ("data_segments", "[2 x i64]", "address"),
+    "elements": ("element_segments", "[2 x i64]", "address"),
+    "function": ("anyfuncs", "[3 x i64]", "address"),
+}
+
+
+def _by_index(name: str) -> str:
+    """The function that finds a memory, table, segment or function by its index."""
+    array, element, take = _SPACES[name]
+    result = (
+        "  %found = load ptr, ptr %entry\n  ret ptr %found"
+        if take == "load"
+        else "  ret ptr %entry"
+    )
+    return f"""
+define internal ptr @{name}(ptr %vmctx, i32 %index) alwaysinline {{
+  %instance = call ptr @instance(ptr %vmctx)
+  %array = get ptr VMInstance.{array}, %instance
+  %wide = zext i32 %index to i64
+  %entry = getelementptr {element}, ptr %array, i64 %wide
+{result}
+}}
+"""
+
 
 BODIES: dict[str, str] = {
     "memory32_grow": r"""
@@ -394,10 +389,7 @@ done:
   ret void
 """,
     "func_ref": r"""
-  %instance = call ptr @instance(ptr %ctx)
-  %anyfuncs = get ptr VMInstance.anyfuncs, %instance
-  %wide = zext i32 %function to i64
-  %result = getelementptr [3 x i64], ptr %anyfuncs, i64 %wide
+  %result = call ptr @function(ptr %ctx, i32 %function)
   ret ptr %result
 """,
     "externref_inc": r"""
@@ -451,4 +443,8 @@ def _define(builtin: Builtin) -> str:
 
 def builtins() -> str:
     """The IR of all builtins."""
-    return HELPERS + "\n".join(_define(builtin) for builtin in BUILTINS)
+    return (
+        HELPERS
+        + "".join(map(_by_index, _SPACES))
+        + "\n".join(_define(builtin) for builtin in BUILTINS)
+    )

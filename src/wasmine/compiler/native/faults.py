@@ -39,6 +39,26 @@ define internal ptr @current_thread() alwaysinline {
   ret ptr %thread
 }
 
+; The record of this thread if a signal interrupted compiled code that it had entered, else null.
+define internal ptr @thread_in_wasm(ptr %context) {
+entry:
+  %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
+  %pc = load i64, ptr %pc.p
+  %ours = call i1 @is_wasm_code(i64 %pc)
+  br i1 %ours, label %inside, label %elsewhere
+inside:
+  %thread = call ptr @current_thread()
+  %unknown = icmp eq ptr %thread, null
+  br i1 %unknown, label %elsewhere, label %known
+known:
+  %landing = get ptr ThreadRecord.landing, %thread
+  %nowhere = icmp eq ptr %landing, null
+  %found = select i1 %nowhere, ptr null, ptr %thread
+  ret ptr %found
+elsewhere:
+  ret ptr null
+}
+
 ; Record the trap in the thread's record and go to the innermost landing place.
 ; The slice of the stack between the trap and that place is saved for the backtrace. Below `readable`
 ; it cannot be read: the stack pointer of a function that ran into the guard page is in that page.
@@ -73,19 +93,12 @@ define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %addres
 ; stack when the address is beside the stack pointer; any other goes to whoever was installed before.
 define void @wasmine_handler(i32 %signal, ptr %info, ptr %context) {
 entry:
+  %thread = call ptr @thread_in_wasm(ptr %context)
+  %elsewhere = icmp eq ptr %thread, null
+  br i1 %elsewhere, label %chain, label %trap
+trap:
   %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
   %pc = load i64, ptr %pc.p
-  %ours = call i1 @is_wasm_code(i64 %pc)
-  br i1 %ours, label %inside, label %chain
-inside:
-  %thread = call ptr @current_thread()
-  %unknown = icmp eq ptr %thread, null
-  br i1 %unknown, label %chain, label %known
-known:
-  %landing = get ptr ThreadRecord.landing, %thread
-  %nowhere = icmp eq ptr %landing, null
-  br i1 %nowhere, label %chain, label %trap
-trap:
   %sp.p = getelementptr i8, ptr %context, i64 $sp_offset
   %sp = load i64, ptr %sp.p
   %address.p = getelementptr i8, ptr %info, i64 16

@@ -19,18 +19,9 @@ entry:
   %slot = getelementptr ptr, ptr %handlers, i64 %number
   %python = load ptr, ptr %slot
   call void %python(i32 %signal)
-  %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
-  %pc = load i64, ptr %pc.p
-  %ours = call i1 @is_wasm_code(i64 %pc)
-  br i1 %ours, label %inside, label %done
-inside:
-  %thread = call ptr @current_thread()
-  %unknown = icmp eq ptr %thread, null
-  br i1 %unknown, label %done, label %known
-known:
-  %landing = get ptr ThreadRecord.landing, %thread
-  %nowhere = icmp eq ptr %landing, null
-  br i1 %nowhere, label %done, label %stack
+  %thread = call ptr @thread_in_wasm(ptr %context)
+  %elsewhere = icmp eq ptr %thread, null
+  br i1 %elsewhere, label %done, label %stack
 stack:
   ; Another alternate stack than the thread's own may be too small for Python; and the handlers of
   ; signals that come faster than they are handled must not pile up.
@@ -47,6 +38,7 @@ stack:
   br i1 %fresh, label %run, label %done
 run:
   ; WebAssembly code that the handler calls is measured against the stack that it runs on.
+  %landing = get ptr ThreadRecord.landing, %thread
   %limit = get i64 ThreadRecord.stack_limit, %thread
   put i64 %middle, ThreadRecord.stack_limit, %thread
   %tstate = get ptr Landing.tstate, %landing
