@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.harness import instance
 from wasmine import Trap
 
 from .harness import Thing, Watch, exports
@@ -235,3 +237,59 @@ def test_many_stores_at_the_same_time() -> None:
     del made, owner
     gc.collect()
     assert [sys.getrefcount(thing) for thing in things] == [count - 1 for count in counts]
+
+
+HOLDER = """(module
+  (table (export "table") 3 externref)
+  (global (export "global") (mut externref) (ref.null extern))
+  (func (export "identity") (param externref) (result externref) (local.get 0)))"""
+
+
+class Node:
+    """Something that can be in a cycle."""
+
+    def __init__(self, other: object = None) -> None:
+        self.other = other
+
+
+@pytest.mark.parametrize("place", ["table", "global", "both"])
+def test_cycles_through_references_are_collected(place: str) -> None:
+    made = instance(HOLDER)
+    node = Node(made)
+    gone = [weakref.ref(thing) for thing in (made, node, made.store)]
+    if place != "global":
+        made.exports.table[1] = made.exports.table[2] = node
+    if place != "table":
+        made.exports["global"].value = node
+    del made, node
+    assert all(ref() is not None for ref in gone)
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 3
+
+
+def test_what_a_living_store_holds_is_not_collected() -> None:
+    made = instance(HOLDER)
+    made.exports.table[0] = Node(made)
+    made.exports.table[1] = [made.exports.table[0]]
+    for _ in range(3):
+        gc.collect()
+    assert made.exports.table[0].other is made
+    assert made.exports.table[1] == [made.exports.table[0]]
+    assert made.exports.identity(made.exports.table[0]) is made.exports.table[0]
+
+
+def test_finalizers_in_a_cycle_see_whole_objects() -> None:
+    """They run before the cycle is taken apart, and may bring everything back."""
+    saved = []
+
+    class Phoenix(Node):
+        def __del__(self) -> None:
+            saved.append(self.other.exports.table[0] is self)  # type: ignore[attr-defined]
+            saved.append(self)
+
+    made = instance(HOLDER)
+    made.exports.table[0] = Phoenix(made)
+    del made
+    gc.collect()
+    assert saved[0] is True
+    assert saved[1].other.exports.table[0] is saved[1]  # type: ignore[attr-defined]

@@ -29,7 +29,14 @@ def key(engine: Engine) -> str:
     """What compiled code depends on besides the module: it must be equal to be used."""
     machine = engine.machine
     return "\n".join(
-        (__version__, machine.triple, machine.cpu, machine.features, engine.opt_level, engine.memory)
+        (
+            __version__,
+            machine.triple,
+            machine.cpu,
+            machine.features,
+            engine.opt_level,
+            engine.memory,
+        )
     )
 
 

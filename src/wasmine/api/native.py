@@ -20,8 +20,11 @@ T = TypeVar("T")
 _BF_GETBUFFER: Final = 1
 _TP_CALL: Final = 50
 _TP_MEMBERS: Final = 72
+_TP_CLEAR: Final = 51
+_TP_TRAVERSE: Final = 71
 _BASETYPE: Final = 1 << 10
 _HAVE_VECTORCALL: Final = 1 << 11
+_HAVE_GC: Final = 1 << 14
 _T_PYSSIZET: Final = 19
 _READONLY: Final = 1
 
@@ -103,4 +106,14 @@ def exporting_buffer(cls: type[T], get_buffer: int) -> type[T]:
     Not a callback into Python: for those ctypes needs memory that is writable and executable.
     """
     made: type[T] = _make_type(cls, cls.__name__, 0, 0, [(_BF_GETBUFFER, get_buffer)])
+    return made
+
+
+def traversable(cls: type[T], traverse: int, clear: int) -> type[T]:
+    """A type derived from a class; native functions tell the garbage collector what it refers to.
+
+    Slots of the class itself are not visited: they must hold nothing that can be in a cycle.
+    """
+    slots = [(_TP_TRAVERSE, traverse), (_TP_CLEAR, clear)]
+    made: type[T] = _make_type(cls, cls.__name__, 0, _HAVE_GC, slots)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -23,9 +24,20 @@ if TYPE_CHECKING:
 
 
 class Gate(native.CallableBase):  # type: ignore[misc]
-    """Stands for the store itself where native code wants the callable that claims it."""
+    """Stands for a store where native code wants the callable that claims it.
 
-    __slots__ = ()
+    To the garbage collector it is what refers to the objects that externrefs of the store hold.
+    """
+
+    __slots__ = ("token",)
+
+    token: object
+
+
+@functools.cache
+def _gate_type() -> type[Gate]:
+    resolve = ensure_runtime().resolve
+    return native.traversable(Gate, resolve("wasmine_traverse"), resolve("wasmine_clear"))
 
 
 class Store:
@@ -45,7 +57,8 @@ class Store:
             raise TypeError(f"a store's engine is an Engine, not {engine!r}")
         ensure_runtime().install_handlers()
         context = StoreContext(self)
-        context.gate = gate = Gate()
+        context.gate = gate = _gate_type()()
+        gate.token = context.token
         NativeCallable.from_address(id(gate)).store = context.address
         self._functions: Final[weakref.WeakValueDictionary[tuple[int, int], Function]] = (
             weakref.WeakValueDictionary()

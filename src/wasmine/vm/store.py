@@ -95,6 +95,8 @@ class StoreContext:
             raise ResourceError("no memory for a store")
         context = _Context(address)
         self.address: Final = int(address)
+        self.token: Final[object] = context
+        """Who holds it keeps the VMStoreContext in memory."""
         self.references: Final = References(context)
         self.arena: Final = Arena()
         self.functions: Final = FuncDataRegistry()

@@ -171,6 +171,79 @@ done:
   ret void
 }
 
+; tp_traverse of a store's gate: the garbage collector sees the objects that boxes hold, so that a
+; cycle through an externref is no leak. Boxes come and go only under the interpreter lock.
+define i32 @wasmine_traverse(ptr %gate, ptr %visit, ptr %argument) {
+entry:
+  %type = get ptr NativeCallable.ob_type, %gate
+  %type.result = call i32 %visit(ptr %type, ptr %argument)
+  %type.stop = icmp ne i32 %type.result, 0
+  br i1 %type.stop, label %stop, label %start
+start:
+  %store = get ptr NativeCallable.store, %gate
+  %new = icmp eq ptr %store, null
+  br i1 %new, label %done, label %boxes
+boxes:
+  %first = get ptr VMStoreContext.boxes, %store
+  br label %head
+head:
+  %header = phi ptr [ %first, %boxes ], [ %next, %body ]
+  %end = icmp eq ptr %header, null
+  br i1 %end, label %done, label %body
+body:
+  %box = getelementptr i8, ptr %header, i64 $externref_header
+  %object = get ptr VMExternRefInner.object, %box
+  %next = get ptr VMExternRefBox.next, %header
+  %result = call i32 %visit(ptr %object, ptr %argument)
+  %halt = icmp ne i32 %result, 0
+  br i1 %halt, label %stop, label %head
+stop:
+  %answer = phi i32 [ %type.result, %entry ], [ %result, %body ]
+  ret i32 %answer
+done:
+  ret i32 0
+}
+
+; tp_clear of a store's gate: every box holds None instead. The objects go all together at the end,
+; when no list is being walked any more.
+define i32 @wasmine_clear(ptr %gate) {
+entry:
+  %store = get ptr NativeCallable.store, %gate
+  %new = icmp eq ptr %store, null
+  br i1 %new, label %done, label %collect
+collect:
+  %objects = call ptr @PyList_New(i64 0)
+  %failed = icmp eq ptr %objects, null
+  br i1 %failed, label %give_up, label %boxes
+boxes:
+  %first = get ptr VMStoreContext.boxes, %store
+  br label %head
+head:
+  %header = phi ptr [ %first, %boxes ], [ %next, %replace ]
+  %end = icmp eq ptr %header, null
+  br i1 %end, label %release, label %body
+body:
+  %box = getelementptr i8, ptr %header, i64 $externref_header
+  %object = get ptr VMExternRefInner.object, %box
+  %next = get ptr VMExternRefBox.next, %header
+  %status = call i32 @PyList_Append(ptr %objects, ptr %object)
+  %full = icmp ne i32 %status, 0
+  br i1 %full, label %release, label %replace
+replace:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  put ptr @_Py_NoneStruct, VMExternRefInner.object, %box
+  call void @Py_DecRef(ptr %object)
+  br label %head
+release:
+  call void @Py_DecRef(ptr %objects)
+  br label %give_up
+give_up:
+  call void @PyErr_Clear()
+  br label %done
+done:
+  ret i32 0
+}
+
 ; The store dies: every box goes, whoever counted it. The interpreter lock is held.
 define void @wasmine_externref_clear(ptr %store) {
 entry:
