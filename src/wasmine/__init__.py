@@ -1,9 +1,9 @@
 """wasmine runs WebAssembly at native speed: a runtime for Python, written in Python.
 
-    from wasmine import Instance, Module
+from wasmine import Instance, Module
 
-    instance = Instance(Module("add.wasm"), {"env": {"log": print}})
-    instance.exports.add(1, 2)
+instance = Instance(Module("add.wasm"), {"env": {"log": print}})
+instance.exports.add(1, 2)
 """
 
 from wasmine.api.engine import Engine

@@ -402,7 +402,7 @@ def _dump(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int
     elif arguments.ir:
         _write(stdout, _compile(arguments).ir(index).splitlines())
     elif arguments.asm:
-        _write(stdout, _compile(arguments).asm(index).splitlines())
+        _write(stdout, _compile(arguments).asm(index).expandtabs().splitlines())
     else:
         _write(stdout, disassemble_function(info, index))
     return OK

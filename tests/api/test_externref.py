@@ -280,7 +280,7 @@ def test_what_a_living_store_holds_is_not_collected() -> None:
 
 def test_finalizers_in_a_cycle_see_whole_objects() -> None:
     """They run before the cycle is taken apart, and may bring everything back."""
-    saved = []
+    saved: list[Any] = []
 
     class Phoenix(Node):
         def __del__(self) -> None:
@@ -292,4 +292,4 @@ def test_finalizers_in_a_cycle_see_whole_objects() -> None:
     del made
     gc.collect()
     assert saved[0] is True
-    assert saved[1].other.exports.table[0] is saved[1]  # type: ignore[attr-defined]
+    assert saved[1].other.exports.table[0] is saved[1]

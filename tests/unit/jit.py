@@ -140,7 +140,9 @@ class Program:
     def _compile(self, opt: int) -> Any:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        parsed = llvm.parse_assembly(self.ir, llvm.create_context())
+        # In LLVM's global context: one of its own might be freed before the engine that needs it,
+        # if the garbage collector takes them apart.
+        parsed = llvm.parse_assembly(self.ir)
         parsed.verify()
         machine = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(),

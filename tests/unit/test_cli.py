@@ -290,7 +290,13 @@ def test_dump(module: str) -> None:
 
 def test_dump_ir_and_machine_code(module: str) -> None:
     assert "define" in Outcome("dump", "--ir", "--function", "both", module).stdout
-    assert "ret" in Outcome("dump", "--asm", "--function", "both", module).stdout
+    assembly = Outcome("dump", "--asm", "--function", "both", module).stdout
+    label, *lines = assembly.splitlines()
+    assert label.endswith(":")
+    assert any(line.split()[0].startswith("ret") for line in lines)
+    for line in lines:
+        assert line.startswith("        ") or line.endswith(":")
+        assert not line.lstrip().startswith(".") or line.startswith(".L")
 
 
 @pytest.mark.parametrize(

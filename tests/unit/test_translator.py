@@ -400,7 +400,7 @@ def test_lines_are_byte_offsets() -> None:
     body = checked_bodies(info)[1]
     position = next(n for n, code in enumerate(body.codes) if OPCODES[code].name == "i64.load16_u")
     lines = re.findall(r"DILocation\(line: (\d+)", function(translate(info), 1))
-    assert lines == [str(body.offsets[position])]
+    assert set(lines) == {str(body.offsets[position])}
     assert info.data[body.offsets[position]] == 0x33
 
 

@@ -76,3 +76,27 @@ def test_the_edge_moves_when_the_memory_grows(engine: str) -> None:
     made.exports.memory.grow(1)
     assert trap_of(load, SIZE) is None
     assert trap_of(load, SIZE + 65536 - 7) is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "none"])
+@pytest.mark.parametrize("kind", ["i32", "i64", "f32", "f64"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        "(select (local.get 1) {load} (local.get 0))",
+        "(select {load} (local.get 1) (i32.eqz (local.get 0)))",
+        "(local.set 3 {load}) (if (local.get 0) (then (local.set 3 (local.get 1)))) (local.get 3)",
+        "(local.set 3 ({kind}.add {load} {one})) (if (local.get 0) (then (local.set 3 {one}))) (local.get 3)",
+    ],
+)
+def test_a_load_traps_whether_or_not_its_value_is_chosen(use: str, kind: str, engine: str) -> None:
+    """LLVM made the choice a branch around the load, or a load under a mask, which does not fault."""
+    body = use.format(kind=kind, one="(local.get 1)", load=f"({kind}.load (local.get 2))")
+    made = instance(
+        f'(module (memory 1) (func (export "f") (param i32 {kind} i32) (result {kind})'
+        f" (local {kind}) {body}))",
+        engine=ENGINES.get(engine) or Engine(opt_level="none"),
+    )
+    for chosen in (0, 1):
+        assert trap_of(made.exports.f, chosen, 1, 0) is None
+        assert trap_of(made.exports.f, chosen, 1, -1) is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS

@@ -28,8 +28,8 @@ SMALL_BODY: Final = 1000
 its frame is far smaller than what the limit leaves free below itself."""
 
 MANY_LOCALS: Final = 1000
-"""A function with more of them keeps them in memory. LLVM needs time for every block in which a value
-is alive: without a bound, a small module could take minutes."""
+"""A function with more is not optimised: its locals stay in memory. LLVM takes its time for every value
+in every block where it is alive, and a small module could keep it busy for minutes."""
 
 
 HANDLED, CONSTANTS, BINARY, COMPARE, UNARY = range(5)
@@ -134,18 +134,10 @@ def _skip(f: FunctionBuilder, steps: Steps) -> None:
 def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:
     """Lines that give each local a stack slot with its first value."""
     lines = []
-    many = len(f.locals) > MANY_LOCALS
-    if many:
-        # What assembler code has seen stays in memory.
-        lines.append(
-            f"%locals = alloca [{len(f.locals)} x i64]\n"
-            'call void asm sideeffect "", "r"(ptr %locals)'
-        )
     for index, type_ in enumerate(f.locals):
         value = f"%arg{index}" if index < parameters else ZEROS[type_]
         f.cache[index] = value
-        slot = f"getelementptr i64, ptr %locals, i64 {index}" if many else f"alloca {type_}"
-        lines.append(f"%l{index} = {slot}\nstore {type_} {value}, ptr %l{index}")
+        lines.append(f"%l{index} = alloca {type_}\nstore {type_} {value}, ptr %l{index}")
     return lines
 
 
@@ -185,8 +177,9 @@ def translate_function(
         checks.append(_stack_check(f))
     parameters = "".join(f", {type_} %arg{number}" for number, type_ in enumerate(signature.params))
     size = module.offsets.size_of_vmctx()
+    attributes = "#0 #5" if len(f.locals) > MANY_LOCALS else "#0"
     head = (
         f"define dso_local hidden {WASM_CC} {signature.result} @f{index}"
-        f"(ptr dereferenceable({size}) %vmctx{parameters}) #0 !dbg !{scope} {{"
+        f"(ptr dereferenceable({size}) %vmctx{parameters}) {attributes} !dbg !{scope} {{"
     )
     return "\n".join((head, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")), f.callees

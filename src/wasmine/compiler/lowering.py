@@ -212,10 +212,7 @@ def _shift(type_: str, instruction: str) -> Handler:
         stack = f.stack
         b = stack.pop()
         r = f"%v{position}"
-        if b[0] == "%":
-            lines = masked(r, stack[-1], b)
-        else:
-            lines = line(r, stack[-1], int(b) & mask)
+        lines = masked(r, stack[-1], b) if b[0] == "%" else line(r, stack[-1], int(b) & mask)
         f.append(f.located(lines, r, stack[-1], b))
         stack[-1] = r
 

@@ -26,10 +26,10 @@ RECORDS: dict[str, type[Structure]] = {
 }
 
 _AT = re.compile(r"^( *)(%[\w.]+) = at (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE)
-_GET = re.compile(r"^( *)(%[\w.]+) = get (volatile )?(\w+) (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE)
+_GET = re.compile(
+    r"^( *)(%[\w.]+) = get (volatile )?(\w+) (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE
+)
 _PUT = re.compile(r"^( *)put (volatile )?(\w+) ([^,]+), (\w+)\.(\w+), ([%@][\w.]+)$", re.MULTILINE)
-
-
 
 
 def expand(text: str) -> str:

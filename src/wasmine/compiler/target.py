@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from wasmine.errors import InternalError, UnsupportedFeature
+from wasmine.compiler.architecture import by_name
+from wasmine.errors import InternalError
 
 if TYPE_CHECKING:
     from llvmlite import binding as llvm
+
+T = TypeVar("T")
 
 OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
 """What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
@@ -41,9 +46,8 @@ def _llvm() -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    if binding.get_process_triple().startswith("x86_64"):
-        # A conditional move whose operand is in memory became a branch around the load.
-        binding.set_option("wasmine", "-x86-cmov-converter-force-mem-operand=false")
+    for option in by_name(_architecture_name(binding)).llvm_options:
+        binding.set_option("wasmine", option)
     return binding
 
 
@@ -51,28 +55,31 @@ def _llvm() -> Any:
 def host_machine() -> Machine:
     """The processor this process runs on."""
     llvm = _llvm()
-    architecture = llvm.get_process_triple().partition("-")[0]
-    if architecture not in ("x86_64", "aarch64"):
-        raise UnsupportedFeature(f"no code generator for {architecture} processors")
+    architecture = by_name(_architecture_name(llvm))
     features = llvm.get_host_cpu_features()
-    features.update((name, False) for name in features if name.startswith(_MASKING))
+    unwanted = architecture.unwanted_features
+    features.update((name, False) for name in features if name.startswith(unwanted))
     return Machine(
-        f"{architecture}-unknown-linux-gnu", llvm.get_host_cpu_name(), features.flatten()
+        f"{architecture.name}-unknown-linux-gnu", llvm.get_host_cpu_name(), features.flatten()
     )
 
 
-_MASKING: Final = ("avx512", "avx10", "cf")
-"""Features whose loads can be masked. LLVM makes a load and the choice of its value one of those,
-`volatile` or not, and then it does not trap where the value is not chosen."""
+def _architecture_name(binding: Any) -> str:
+    name: str = binding.get_process_triple().partition("-")[0]
+    return name
 
 
 def _target_machine(machine: Machine, opt_level: str) -> llvm.TargetMachine:
-    return _llvm().Target.from_triple(machine.triple).create_target_machine(
-        cpu=machine.cpu,
-        features=machine.features,
-        opt=1 if opt_level == "none" else 2,
-        reloc="pic",
-        codemodel="small",
+    return (
+        _llvm()
+        .Target.from_triple(machine.triple)
+        .create_target_machine(
+            cpu=machine.cpu,
+            features=machine.features,
+            opt=1 if opt_level == "none" else 2,
+            reloc="pic",
+            codemodel="small",
+        )
     )
 
 
@@ -110,28 +117,42 @@ def _light_pipeline(llvm: Any) -> Any:
     return passes
 
 
-def _prepare(ir: str, machine: Machine, opt_level: str) -> tuple[Any, Any]:
+def _emit(ir: str, machine: Machine, opt_level: str, emit: Callable[[Any, Any], T]) -> T:
+    """What `emit` makes of the optimised module and its target machine."""
     llvm = _llvm()
     target_machine = _target_machine(machine, opt_level)
-    try:
-        module = llvm.parse_assembly(ir, llvm.create_context())
-        if os.environ.get("WASMINE_VERIFY"):
-            module.verify()
-    except RuntimeError as error:
-        raise InternalError(f"LLVM refuses generated code: {error}") from error
-    module.triple = machine.triple
-    module.data_layout = str(target_machine.target_data)
-    _optimise(module, target_machine, opt_level)
-    return module, target_machine
+    # Freed in this order, which the garbage collector would not keep to.
+    with llvm.create_context() as context:
+        try:
+            module = llvm.parse_assembly(ir, context)
+        except RuntimeError as error:
+            raise InternalError(f"LLVM refuses generated code: {error}") from error
+        with module:
+            if os.environ.get("WASMINE_VERIFY"):
+                module.verify()
+            module.triple = machine.triple
+            module.data_layout = str(target_machine.target_data)
+            _optimise(module, target_machine, opt_level)
+            return emit(target_machine, module)
 
 
 def emit_object(ir: str, machine: Machine, opt_level: str) -> bytes:
     """The ELF object of a module of LLVM IR."""
-    module, target_machine = _prepare(ir, machine, opt_level)
-    return bytes(target_machine.emit_object(module))
+    return _emit(ir, machine, opt_level, lambda target, module: bytes(target.emit_object(module)))
 
 
 def emit_assembly(ir: str, machine: Machine, opt_level: str) -> str:
-    """The same in the assembler's syntax, for people."""
-    module, target_machine = _prepare(ir, machine, opt_level)
-    return str(target_machine.emit_assembly(module))
+    """The code in the assembler's syntax, for people: labels and instructions."""
+    text = _emit(ir, machine, opt_level, lambda target, module: str(target.emit_assembly(module)))
+    lines = []
+    code = False
+    for line in text.splitlines():
+        if line.startswith(("\t.text", "\t.section")):
+            code = line.startswith("\t.text")
+        elif code and not _NOT_CODE.match(line):
+            lines.append(line)
+    return "\n".join((*lines, ""))
+
+
+_NOT_CODE: Final = re.compile(r"\t\.|\s*$|\.L(func_begin|func_end|tmp)\d+:")
+"""Directives, blank lines, and labels that only these refer to."""

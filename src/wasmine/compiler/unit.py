@@ -25,8 +25,10 @@ attributes #1 = { cold noinline noreturn nounwind uwtable(sync) "frame-pointer"=
 attributes #2 = { cold nomerge noreturn nounwind }
 attributes #3 = { nounwind }
 attributes #4 = { nonlazybind nounwind }
+attributes #5 = { noinline optnone }
 """
-"""Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol."""
+"""Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol, of
+functions that are too large to be optimised."""
 
 
 def _trap(module: ModuleContext) -> str:

@@ -23,7 +23,11 @@ HOST_RESERVE: Final = 1024 * 1024
 class _StackT(ctypes.Structure):
     """stack_t of <signal.h>"""
 
-    _fields_ = (("ss_sp", ctypes.c_size_t), ("ss_flags", ctypes.c_int), ("ss_size", ctypes.c_size_t))
+    _fields_ = (
+        ("ss_sp", ctypes.c_size_t),
+        ("ss_flags", ctypes.c_int),
+        ("ss_size", ctypes.c_size_t),
+    )
 
 
 _PTHREAD_ATTR_SIZE: Final = 64

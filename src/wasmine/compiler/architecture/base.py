@@ -63,3 +63,7 @@ class Architecture:
     """Where it holds the stack pointer."""
     caller_sp: int
     """From a function's frame address to the stack pointer of its caller after the return."""
+    llvm_options: tuple[str, ...]
+    """What LLVM's code generator must be told, so that every access to memory is made."""
+    unwanted_features: tuple[str, ...]
+    """Beginnings of names of processor features that must not be used, for the same reason."""

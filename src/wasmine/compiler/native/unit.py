@@ -16,7 +16,7 @@ from wasmine.abi.runtime import (
     PreviousHandlers,
 )
 from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
-from wasmine.compiler.architecture import ARCHITECTURES, Architecture
+from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.entry import ENTRY
@@ -25,7 +25,7 @@ from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
 from wasmine.compiler.records import expand
-from wasmine.errors import InternalError, TrapCode
+from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
 
 EXTERNAL: Final = """
@@ -107,13 +107,6 @@ SIGSEGV: Final = 11
 SA_SIGINFO: Final = 4
 
 
-def _architecture(name: str) -> Architecture:
-    for architecture in ARCHITECTURES.values():
-        if architecture.name == name:
-            return architecture
-    raise InternalError(f"no architecture {name}")
-
-
 def _placeholders(architecture: Architecture) -> dict[str, int]:
     return {
         "pc_offset": architecture.context_pc,
@@ -139,7 +132,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
 
 def _unit(text: str, architecture: str) -> str:
     """A whole module of IR: the text, its placeholders filled, and the declarations it needs."""
-    body = expand(Template(text).substitute(_placeholders(_architecture(architecture))))
+    body = expand(Template(text).substitute(_placeholders(by_name(architecture))))
     defined = set(re.findall(r"^define .*?@([\w.]+)\(", body, re.MULTILINE))
     external = "\n".join(
         f"{line} nonlazybind"
