@@ -159,7 +159,7 @@ def test_frames_that_reach_beyond_the_end() -> None:
     Where they do depends on where the first one begins, which calls of `step` move.
     """
     store = Store()
-    giants = instance(giant(2400), store=store)
+    giants = instance(giant(3200), store=store)
     made = instance(
         """(module (import "giant" "giant" (func $giant (param i64) (result i64)))
           (func $step (export "step") (param i64) (result i64)

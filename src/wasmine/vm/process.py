@@ -120,8 +120,8 @@ class Process:
         self._interrupt_by_signals()
         # Its handler cannot let another decide first: it reports every fault as fatal. Switching it
         # off removes all handlers that were installed after it.
-        self._follow(faulthandler, "enable", self.install_handlers)
-        self._follow(faulthandler, "disable", self.install_handlers)
+        self._follow(faulthandler, "enable", self._after_faulthandler)
+        self._follow(faulthandler, "disable", self._after_faulthandler)
         self._follow(signal, "signal", self._interrupt_by_signals)
 
     def resolve(self, symbol: str) -> int:
@@ -163,7 +163,6 @@ class Process:
                     handler=self._handler, flags=_SA_SIGINFO | _SA_ONSTACK | _SA_NODEFER
                 )
                 self._sigaction(number, ours, None)
-            threads.use_alternate_stack(self.state.thread_key)
 
     def _handler_list(self, handlers: Mapping[int, int]) -> int:
         """The address of PreviousHandlers. A new one each time: the handler may be reading the old."""
@@ -174,6 +173,10 @@ class Process:
             record = PreviousHandler.from_address(address + header + place * size)
             record.handler, record.flags = handler, flags
         return address
+
+    def _after_faulthandler(self) -> None:
+        self.install_handlers()
+        threads.use_alternate_stack(self.state.thread_key)
 
     def _follow(self, module: ModuleType, name: str, action: Callable[[], None]) -> None:
         """Do something after every call of a function of the standard library.
