@@ -91,6 +91,10 @@ def sample(call: Callable[..., object] = lambda x: x) -> Any:
     return exports(SAMPLE, {"env": {"call": call}})
 
 
+def nothing() -> None:
+    """A host function."""
+
+
 class Index:
     """An integer by protocol, which does something when it is asked."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from tests.harness import instance
 from wasmine import Trap
 
-from .harness import Thing, Watch, exports
+from .harness import Thing, Watch, exports, nothing
 
 REFERENCES = """
 (module
@@ -41,19 +41,6 @@ REFERENCES = """
   (func (export "set_global") (param externref) (global.set $g (local.get 0)))
   (func (export "clear") (global.set $g (ref.null extern))))
 """
-
-
-@pytest.fixture
-def no_gc() -> Iterator[None]:
-    """Nothing is freed but by counting."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def nothing() -> None:
-    """A host function."""
 
 
 def references(**host: Callable[..., object]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -28,7 +28,7 @@ from wasmine import (
     TableType,
 )
 
-from .harness import GIB, Thing, address_space, exports, run_script
+from .harness import GIB, Thing, address_space, exports, nothing, run_script
 
 COUNTER = """
 (module
@@ -40,19 +40,6 @@ COUNTER = """
     (global.set 0 (i32.add (global.get 0) (call $step)))
     (global.get 0)))
 """
-
-
-@pytest.fixture
-def no_gc() -> Iterator[None]:
-    """Nothing is freed but by counting."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def nothing() -> None:
-    """A host function."""
 
 
 @pytest.mark.usefixtures("no_gc")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Annotated, ClassVar, Self, TypeAlias
+from typing import Annotated, ClassVar, Final, Self, TypeAlias
 
 from wasmine.abi.layout import F32, F64, I32, I64, Kind
 from wasmine.abi.layout import U32 as U32
@@ -412,6 +412,11 @@ class MemoryKind(IntEnum):
     """The base never moves."""
     DYNAMIC = 1
     """The base may move when the memory grows."""
+
+
+STATIC_GUARD_SIZE: Final = 1 << 31
+"""Bytes behind the 4 GiB of a static memory that fault. Code compiled for static memories makes no
+check as long as a static offset and the access together stay within them."""
 
 
 @record

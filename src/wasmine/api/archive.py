@@ -1,11 +1,11 @@
 """The form in which a compiled module is stored and shipped: the module itself and its Image.
 
-magic   16 bytes
-length of the key, of the wasm module and of the image: 3 x u64, little-endian
-digest of all that follows, 32 bytes (BLAKE2b)
-key     text: version, CPU and options; code is only good for the same
-wasm    the module's bytes
-image   Image.to_bytes
+- magic: 16 bytes
+- lengths of the key, of the wasm module and of the image: 3 x u64, little-endian
+- digest of all that follows: 32 bytes (BLAKE2b)
+- key: text of version, CPU and options; code is only good for the same
+- wasm: the module's bytes
+- image: what Image.to_bytes gives
 """
 
 from __future__ import annotations

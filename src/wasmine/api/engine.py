@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler.target import OPT_LEVELS
 from wasmine.vm.signatures import SignatureRegistry
@@ -10,9 +10,8 @@ from wasmine.wasm.module import ModuleInfo
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
+    from wasmine.compiler.module import MemoryStyle
     from wasmine.compiler.target import Machine
-
-MemoryStyle = Literal["static", "dynamic"]
 
 
 class Engine:

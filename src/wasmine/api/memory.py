@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, SupportsIndex, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar, cast, overload
 
 from wasmine.api import native
 from wasmine.api.limits import check_limits
@@ -22,6 +22,9 @@ from wasmine.vm.memory import (
     StaticMemory,
     as_bytes,
 )
+
+if TYPE_CHECKING:
+    from wasmine.compiler import module as compiler
 
 T = TypeVar("T")
 
@@ -54,7 +57,7 @@ def in_address_space(store: Store, make: Callable[[MemoryStyle], T]) -> T:
     return make(DynamicMemory())
 
 
-def style_name(style: MemoryStyle) -> Literal["static", "dynamic"]:
+def style_name(style: MemoryStyle) -> compiler.MemoryStyle:
     """What the compiler calls a style: whether accesses need bounds checks."""
     return "static" if isinstance(style, StaticMemory) else "dynamic"
 
@@ -63,8 +66,9 @@ class Memory(StoreObject):
     """A linear memory: `memory[0:4]`, `memory.read(0, 4)`, `memoryview(memory)`.
 
     Offsets and lengths are in bytes, sizes in pages of 64 KiB. Access beyond the end raises
-    IndexError, with slices too, other than those of a list. Buffers and views share the memory's bytes without copying, keep them alive, and
-    show the size that the memory had when they were made; make a new one after the memory has grown.
+    IndexError, with slices too, other than those of a list. Buffers and views share the memory's
+    bytes without copying, keep them alive, and show the size that the memory had when they were
+    made; make a new one after the memory has grown.
 
     `Memory(MemoryType(Limits(1, 10)))` makes one of its own, in `store` or a new one. Raises
     ResourceError if there is no address space for it.

@@ -19,7 +19,7 @@ from wasmine.wasm.validator import validate, validate_module
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
-    from wasmine.api.engine import MemoryStyle
+    from wasmine.compiler.module import MemoryStyle
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str]
 

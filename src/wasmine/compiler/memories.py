@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from wasmine.abi.vmcontext import STATIC_GUARD_SIZE
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.ir import IN_CONTEXT, IN_MEMORY, LLVM_TYPES
 from wasmine.compiler.module import Memory
 from wasmine.errors import TrapCode, UnsupportedFeature
 from wasmine.wasm.opcodes import OPCODES, Opcode
 
-GUARD_SIZE: Final = 1 << 31
-"""Bytes behind the 4 GiB of a static memory that fault."""
 PAGE_SHIFT: Final = 16
 
 MemArg: TypeAlias = tuple[int, int, int]
@@ -29,10 +28,10 @@ def _address(f: FunctionBuilder, position: int, operand: str, memarg: MemArg, si
     # Almost every module has one memory, whose key is the operand alone.
     key = f"{operand} {index}" if index else operand
     pointer = f.cache.get(key)
-    if pointer is None or offset + size > GUARD_SIZE:
+    if pointer is None or offset + size > STATIC_GUARD_SIZE:
         memory = f.module.memories[index]
         start = _start(f, position, operand)
-        if not memory.static or offset + size > GUARD_SIZE:
+        if not memory.static or offset + size > STATIC_GUARD_SIZE:
             _check(f, position, start, offset + size, memory)
         pointer = f"%a{position}"
         f.append(f"{pointer} = getelementptr i8, ptr {_base(f, position, memory)}, i64 {start}")

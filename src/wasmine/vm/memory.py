@@ -13,7 +13,12 @@ from threading import RLock
 from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
-from wasmine.abi.vmcontext import MemoryKind, VMLinearMemory, VMMemoryDefinition
+from wasmine.abi.vmcontext import (
+    STATIC_GUARD_SIZE,
+    MemoryKind,
+    VMLinearMemory,
+    VMMemoryDefinition,
+)
 from wasmine.errors import ResourceError
 from wasmine.types import Limits, MemoryType
 from wasmine.vm.mmap import Mmap
@@ -38,7 +43,7 @@ class StaticMemory:
 
     bound: int = WASM_MAX_PAGES
     """Pages of address space, in front of the guard."""
-    offset_guard_size: int = 0x8000_0000
+    offset_guard_size: int = STATIC_GUARD_SIZE
     """Bytes that stay inaccessible behind the bound."""
 
 
