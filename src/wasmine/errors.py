@@ -83,9 +83,10 @@ class InternalError(WasmineError):
 
 
 class TrapCode(IntEnum):
-    """Why code trapped: the reference's number, the phrase of the specification, a short identifier.
+    """Why code trapped: a number, the phrase of the specification, a short identifier.
 
-    Reference rows X01 and 4.1. The numbers are part of the ABI of compiled code.
+    Reference rows X01 and 4.1, whose numbers the first 13 are. Numbers are part of the ABI of compiled
+    code.
     """
 
     message: str
@@ -115,6 +116,19 @@ class TrapCode(IntEnum):
     UNREACHABLE_CODE_REACHED = (10, "unreachable", "unreachable")
     UNALIGNED_ATOMIC = (11, "unaligned atomic access", "unalign_atom")
     GAS_EXCEEDED = (12, "gas limit exceeded", "out_of_gas")
+
+    # The reference ends here: WebAssembly 3.0 and threads have more reasons.
+    NULL_FUNCTION = (13, "null function reference", "null_func")
+    NULL_STRUCT = (14, "null structure reference", "null_struct")
+    NULL_ARRAY = (15, "null array reference", "null_array")
+    NULL_I31 = (16, "null i31 reference", "null_i31")
+    NULL_EXCEPTION = (17, "null exception reference", "null_exn")
+    NULL_REFERENCE = (18, "null reference", "null_ref")
+    ARRAY_OUT_OF_BOUNDS = (19, "out of bounds array access", "array_oob")
+    CAST_FAILURE = (20, "cast failure", "bad_cast")
+    ALLOCATION_TOO_LARGE = (21, "allocation size too large", "alloc_large")
+    OUT_OF_MEMORY = (22, "garbage-collected heap exhausted", "heap_full")
+    EXPECTED_SHARED_MEMORY = (23, "expected shared memory", "not_shared")
 
     def __str__(self) -> str:
         return self.identifier

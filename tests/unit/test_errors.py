@@ -27,8 +27,14 @@ CODES = [
 ]
 
 
-def test_there_are_thirteen_codes() -> None:
-    assert [(code.value, code.message, code.identifier) for code in TrapCode] == CODES
+def test_the_first_thirteen_codes_are_those_of_the_reference() -> None:
+    assert [(code.value, code.message, code.identifier) for code in TrapCode][:13] == CODES
+
+
+def test_codes_are_dense_and_have_names_and_messages_of_their_own() -> None:
+    assert [code.value for code in TrapCode] == list(range(len(TrapCode)))
+    assert len({code.message for code in TrapCode}) == len(TrapCode)
+    assert len({code.identifier for code in TrapCode}) == len(TrapCode)
 
 
 @pytest.mark.parametrize("code", TrapCode)
