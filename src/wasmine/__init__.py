@@ -48,6 +48,7 @@ from wasmine.types import (
     ValType,
 )
 from wasmine.version import __version__
+from wasmine.wasm.features import Features
 
 __all__ = [
     "EXTERNREF",
@@ -62,6 +63,7 @@ __all__ = [
     "Engine",
     "ExportType",
     "Exports",
+    "Features",
     "Frame",
     "Function",
     "FunctionType",
