@@ -251,7 +251,8 @@ def test_subtypes() -> None:
 
 def test_hierarchies() -> None:
     for line in ORDER:
-        assert {top(heap) for heap in line} == {line[-1]}
+        heaps: list[Any] = list(line)
+        assert {top(heap) for heap in heaps} == {line[-1]}
     with pytest.raises(TypeError, match="type 3 is only an index"):
         top(3)
 
