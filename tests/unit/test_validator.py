@@ -232,11 +232,6 @@ UNSUPPORTED = [
     ("function-references", "(func (param (ref func)))"),
     ("function-references", "(func unreachable ref.as_non_null drop)"),
     ("function-references", "(table 1 funcref (ref.null func))"),
-    ("multi-memory", "(memory 1) (memory 1)"),
-    ("memory64", "(memory i64 1)"),
-    ("memory64", "(table i64 1 funcref)"),
-    ("threads", "(memory 1 1 shared)"),
-    ("threads", "(func atomic.fence)"),
     ("tail-call", "(func return_call 0)"),
     ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
 ]

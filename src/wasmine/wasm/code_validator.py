@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final, TypeAlias, cast
 
 from wasmine.errors import CompileError
-from wasmine.types import FunctionType, ValType
+from wasmine.types import I32, FunctionType, ValType
 from wasmine.wasm.body import Body
 from wasmine.wasm.features import SUPPORTED, check_type_supported, unsupported
 from wasmine.wasm.module import ModuleInfo
@@ -85,8 +85,9 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
     operands = Operands(info, body.locals)
     stack, locals_, immediates = operands.stack, body.locals, cast("list[Any]", body.immediates)
     push, pop, rows = stack.append, stack.pop, _ROWS
-    # without a memory no offset is right, and the rule in full says why
-    local_count, offset_bound = len(locals_), 1 << 32 if info.memories else 0
+    # no offset is below 0: accesses to no memory, or to one of 64 bits, are left to the rule in full
+    plain = bool(info.memories) and info.memories[0].address is I32
+    local_count, offset_bound = len(locals_), 1 << 32 if plain else 0
     position = 0
     try:
         for type_ in body.declared:

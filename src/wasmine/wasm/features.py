@@ -11,13 +11,16 @@ SUPPORTED: Final = frozenset(
     {
         "mvp",
         "bulk-memory",
+        "memory64",
+        "multi-memory",
         "reference-types",
         "saturating-float-to-int",
         "sign-extension",
         "simd",
+        "threads",
     }
 )
-"""Features in the opcode table's words: all of WebAssembly 2.0."""
+"""Features in the opcode table's words: all of WebAssembly 2.0, and more."""
 
 _SUPPORTED_TYPES: Final = frozenset({I32, I64, F32, F64, V128, FUNCREF, EXTERNREF})
 

@@ -11,7 +11,17 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from wasmine.errors import InternalError, InvalidModule
-from wasmine.types import FUNCREF, I32, FunctionType, GlobalType, RefType, TableType, ValType
+from wasmine.types import (
+    FUNCREF,
+    I32,
+    I64,
+    FunctionType,
+    GlobalType,
+    MemoryType,
+    RefType,
+    TableType,
+    ValType,
+)
 from wasmine.wasm.features import check_type_supported, is_subtype
 from wasmine.wasm.module import ElementSegment
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
@@ -20,7 +30,6 @@ from wasmine.wasm.operands import UNKNOWN, Operands, text
 Rule: TypeAlias = Callable[[Operands, Any, int], None]
 
 _I32: Final = (I32,)
-_THREE_I32: Final = (I32, I32, I32)
 _IF: Final = BY_NAME["if"].index
 
 RULES: Final[dict[str, Rule]] = {}
@@ -137,13 +146,13 @@ def _check_call(operands: Operands, index: int, _code: int) -> None:
 @_rule("call_indirect")
 def _check_call_indirect(operands: Operands, immediate: tuple[int, int], _code: int) -> None:
     type_index, table = immediate
-    element = _table(operands, table).element
-    if element is not FUNCREF:
+    table_type = _table(operands, table)
+    if table_type.element is not FUNCREF:
         raise InvalidModule(
-            f"type mismatch: call_indirect requires [funcref] but table has {element}"
+            f"type mismatch: call_indirect requires [funcref] but table has {table_type.element}"
         )
     type_ = operands.info.function_type(type_index)
-    operands.pop(_I32)
+    operands.pop((table_type.address,))
     operands.pop(type_.params)
     operands.stack += type_.results
 
@@ -271,39 +280,52 @@ def _element_segment(operands: Operands, index: int) -> ElementSegment:
 @_rule("table.get")
 def _check_table_get(operands: Operands, table: int, _code: int) -> None:
     type_ = _table(operands, table)
-    operands.pop(_I32)
+    operands.pop((type_.address,))
     operands.stack.append(type_.element)
 
 
 @_rule("table.set")
 def _check_table_set(operands: Operands, table: int, _code: int) -> None:
-    operands.pop((I32, _table(operands, table).element))
+    type_ = _table(operands, table)
+    operands.pop((type_.address, type_.element))
+
+
+@_rule("table.size")
+def _check_table_size(operands: Operands, table: int, _code: int) -> None:
+    operands.stack.append(_table(operands, table).address)
 
 
 @_rule("table.grow")
 def _check_table_grow(operands: Operands, table: int, _code: int) -> None:
-    operands.pop((_table(operands, table).element, I32))
-    operands.stack.append(I32)
+    type_ = _table(operands, table)
+    operands.pop((type_.element, type_.address))
+    operands.stack.append(type_.address)
 
 
 @_rule("table.fill")
 def _check_table_fill(operands: Operands, table: int, _code: int) -> None:
-    operands.pop((I32, _table(operands, table).element, I32))
+    type_ = _table(operands, table)
+    operands.pop((type_.address, type_.element, type_.address))
 
 
 @_rule("table.copy")
 def _check_table_copy(operands: Operands, immediate: tuple[int, int], _code: int) -> None:
-    target, source = immediate
-    _check_element_types(_table(operands, source).element, _table(operands, target).element)
-    operands.pop(_THREE_I32)
+    target, source = (_table(operands, table) for table in immediate)
+    _check_element_types(source.element, target.element)
+    _pop_copy(operands, target.address, source.address)
+
+
+def _pop_copy(operands: Operands, target: ValType, source: ValType) -> None:
+    """Takes the operands of a copy between two address spaces: the smaller one bounds the length."""
+    operands.pop((target, source, I64 if target is source is I64 else I32))
 
 
 @_rule("table.init")
 def _check_table_init(operands: Operands, immediate: tuple[int, int], _code: int) -> None:
     segment, table = immediate
-    target = _table(operands, table).element
-    _check_element_types(_element_segment(operands, segment).type, target)
-    operands.pop(_THREE_I32)
+    target = _table(operands, table)
+    _check_element_types(_element_segment(operands, segment).type, target.element)
+    operands.pop((target.address, I32, I32))
 
 
 def _check_element_types(source: RefType, target: RefType) -> None:
@@ -317,9 +339,39 @@ def _check_element_types(source: RefType, target: RefType) -> None:
 @_rule("memory.init")
 def _check_memory_init(operands: Operands, immediate: tuple[int, int], code: int) -> None:
     segment, memory = immediate
-    _check_memory(operands, OPCODES[code], memory)
+    address = _memory(operands, memory).address
     _check_data(operands, OPCODES[code], segment)
-    operands.pop(_THREE_I32)
+    operands.pop((address, I32, I32))
+
+
+@_rule("memory.size")
+def _check_memory_size(operands: Operands, memory: int, _code: int) -> None:
+    operands.stack.append(_memory(operands, memory).address)
+
+
+@_rule("memory.grow")
+def _check_memory_grow(operands: Operands, memory: int, _code: int) -> None:
+    address = _memory(operands, memory).address
+    operands.pop((address,))
+    operands.stack.append(address)
+
+
+@_rule("memory.fill")
+def _check_memory_fill(operands: Operands, memory: int, _code: int) -> None:
+    address = _memory(operands, memory).address
+    operands.pop((address, I32, address))
+
+
+@_rule("memory.copy")
+def _check_memory_copy(operands: Operands, immediate: tuple[int, int], _code: int) -> None:
+    target, source = (_memory(operands, memory).address for memory in immediate)
+    _pop_copy(operands, target, source)
+
+
+def _memory(operands: Operands, memory: int) -> MemoryType:
+    if memory >= len(operands.info.memories):
+        raise InvalidModule(f"unknown memory {memory}")
+    return operands.info.memories[memory]
 
 
 # Instructions whose type is in the table
@@ -327,20 +379,13 @@ def _check_memory_init(operands: Operands, immediate: tuple[int, int], code: int
 
 def _check_memarg(operands: Operands, opcode: Opcode, memarg: tuple[int, int, int]) -> None:
     alignment, offset, memory = memarg
-    _check_memory(operands, opcode, memory)
+    address = _memory(operands, memory).address
     if 1 << alignment > opcode.access:
         raise InvalidModule(f"alignment must not be larger than natural: 2**{alignment}")
-    if offset >> 32:
+    if opcode.feature == "threads" and 1 << alignment < opcode.access:
+        raise InvalidModule(f"atomic alignment must be natural: 2**{alignment}")
+    if address is I32 and offset >> 32:
         raise InvalidModule(f"offset out of range: {offset}")
-
-
-def _check_memory(operands: Operands, _opcode: Opcode, memory: int) -> None:
-    if memory >= len(operands.info.memories):
-        raise InvalidModule(f"unknown memory {memory}")
-
-
-def _check_table(operands: Operands, _opcode: Opcode, table: int) -> None:
-    _table(operands, table)
 
 
 def _check_data(operands: Operands, _opcode: Opcode, segment: int) -> None:
@@ -367,8 +412,6 @@ _Check: TypeAlias = Callable[[Operands, Opcode, Any], None]
 
 _CHECKS: Final[dict[str, _Check | None]] = {
     "memarg": _check_memarg,
-    "memory": _check_memory,
-    "table": _check_table,
     "data": _check_data,
     "elem": _check_elem,
     "lane": _check_lane,
@@ -378,6 +421,7 @@ _CHECKS: Final[dict[str, _Check | None]] = {
     "f32": None,
     "f64": None,
     "v128": None,
+    "zero": None,
 }
 """By kind of immediate: what makes it valid, None if any value is."""
 
@@ -388,6 +432,8 @@ def typed_rule(opcode: Opcode) -> Rule:
     if params is None or results is None:
         raise InternalError(f"no validation rule for {opcode.name}")
     checks = [_CHECKS[kind] for kind in opcode.immediates]
+    if "memarg" in opcode.immediates:
+        return _access_rule(opcode, checks)
 
     def check(operands: Operands, immediate: Any, _code: int) -> None:
         values = immediate if len(checks) > 1 else (immediate,)
@@ -395,6 +441,22 @@ def typed_rule(opcode: Opcode) -> Rule:
             if check_value is not None:
                 check_value(operands, opcode, value)
         operands.pop(params)
+        operands.stack += results
+
+    return check
+
+
+def _access_rule(opcode: Opcode, checks: list[_Check | None]) -> Rule:
+    """The rule for an access to memory: the table has the type for addresses of 32 bits."""
+    params, results = opcode.params or (), opcode.results or ()
+    by_address = {I32: params, I64: (I64, *params[1:])}
+
+    def check(operands: Operands, immediate: Any, _code: int) -> None:
+        values = immediate if len(checks) > 1 else (immediate,)
+        for check_value, value in zip(checks, values, strict=True):
+            if check_value is not None:
+                check_value(operands, opcode, value)
+        operands.pop(by_address[operands.info.memories[values[0][2]].address])
         operands.stack += results
 
     return check

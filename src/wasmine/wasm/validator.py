@@ -7,6 +7,7 @@ from typing import Final
 from wasmine.errors import InvalidModule
 from wasmine.types import (
     I32,
+    I64,
     FunctionType,
     Limits,
     ref,
@@ -23,8 +24,15 @@ __all__ = ["validate", "validate_body", "validate_module"]
 _FUNCTION: Final = ref("func", nullable=False)
 """The type of a segment of function indices, which has nulls in no version of the language."""
 
-_MEMORY_PAGES: Final = 1 << 16
-_TABLE_ELEMENTS: Final = (1 << 32) - 1
+_MEMORY_BOUNDS: Final = {
+    I32: (1 << 16, "memory size must be at most 65536 pages (4GiB)"),
+    I64: (1 << 48, "memory size must be at most 2^48 pages"),
+}
+_TABLE_BOUNDS: Final = {
+    I32: ((1 << 32) - 1, "table size must be at most 2^32-1"),
+    I64: ((1 << 64) - 1, "table size must be at most 2^64-1"),
+}
+"""By address type: the largest size, and what to say of a larger one."""
 
 
 def validate(data: bytes) -> ModuleInfo:
@@ -87,24 +95,17 @@ def _check_limits(limits: Limits, bound: int, message: str, place: int) -> None:
 
 def _check_tables(info: ModuleInfo) -> None:
     for table, place in zip(info.tables, info.places["table"], strict=True):
-        if table.address is not I32:
-            raise unsupported("table of 64-bit indices", "memory64", place)
         check_type_supported(table.element, place)
-        _check_limits(table.limits, _TABLE_ELEMENTS, "table size must be at most 2^32-1", place)
+        _check_limits(table.limits, *_TABLE_BOUNDS[table.address], place)
     for initializer in filter(None, info.table_initializers):
         raise unsupported("initial value of a table", "function-references", initializer.offset)
 
 
 def _check_memories(info: ModuleInfo) -> None:
-    message = "memory size must be at most 65536 pages (4GiB)"
     for memory, place in zip(info.memories, info.places["memory"], strict=True):
-        if memory.address is not I32:
-            raise unsupported("64-bit memory", "memory64", place)
-        if memory.shared:
-            raise unsupported("shared memory", "threads", place)
-        _check_limits(memory.limits, _MEMORY_PAGES, message, place)
-    if len(info.memories) > 1:
-        raise unsupported("number of memories", "multi-memory", info.places["memory"][1])
+        _check_limits(memory.limits, *_MEMORY_BOUNDS[memory.address], place)
+        if memory.shared and memory.maximum is None:
+            raise InvalidModule("shared memory must have maximum", place)
 
 
 def _check_globals(info: ModuleInfo) -> None:
@@ -149,11 +150,11 @@ def _check_element(info: ModuleInfo, segment: ElementSegment) -> None:
     if segment.offset is not None:
         if segment.table >= len(info.tables):
             raise InvalidModule(f"unknown table {segment.table}", segment.offset.offset)
-        element = info.tables[segment.table].element
-        if not is_subtype(segment.type, element):
-            message = f"type mismatch: segment of {segment.type} for a table of {element}"
+        table = info.tables[segment.table]
+        if not is_subtype(segment.type, table.element):
+            message = f"type mismatch: segment of {segment.type} for a table of {table.element}"
             raise InvalidModule(message, segment.offset.offset)
-        check_constant(info, segment.offset, I32, globals_)
+        check_constant(info, segment.offset, table.address, globals_)
     if segment.type is not _FUNCTION:
         check_type_supported(segment.type)
     for item in set(segment.items):
@@ -165,4 +166,5 @@ def _check_data(info: ModuleInfo, segment: DataSegment) -> None:
         return
     if segment.memory >= len(info.memories):
         raise InvalidModule(f"unknown memory {segment.memory}", segment.offset.offset)
-    check_constant(info, segment.offset, I32, len(info.globals))
+    address = info.memories[segment.memory].address
+    check_constant(info, segment.offset, address, len(info.globals))
