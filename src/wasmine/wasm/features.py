@@ -79,14 +79,16 @@ class Features:
 
     def require(
         self,
-        proposal: str,
+        proposals: str | tuple[str, ...],
         phrase: str,
         offset: int | None = None,
         error: type[CompileError] = MalformedModule,
     ) -> None:
-        """Raises the error that an engine without the proposal gives, unless it is on."""
-        if not self.has(proposal):
-            raise error(f"{phrase}: needs the {proposal} proposal, which is off", offset)
+        """Raises the error that an engine without these proposals gives, unless one of them is on."""
+        if isinstance(proposals, str):
+            proposals = (proposals,)
+        if not any(map(self.has, proposals)):
+            raise error(f"{phrase}: needs the {proposals[0]} proposal, which is off", offset)
 
     def __and__(self, other: Features) -> Features:
         """What is on in both."""
