@@ -22,15 +22,15 @@ _NAME: Final = re.compile(r"(i32|i64)\.atomic\.(load|store|rmw)(\d*)\.?([a-z]*)(
 
 def _cell(f: FunctionBuilder, position: int, operand: str, memarg: MemArg, size: int) -> str:
     """The native address of `size` bytes; it traps where it is no multiple of that, then as any does."""
-    _, offset, index = memarg
-    _check_alignment(f, position, operand, offset, size, f.module.memories[index].wide)
+    _check_alignment(f, position, operand, memarg, size)
     return address(f, position, operand, memarg, size)
 
 
 def _check_alignment(
-    f: FunctionBuilder, position: int, operand: str, offset: int, size: int, wide: bool
+    f: FunctionBuilder, position: int, operand: str, memarg: MemArg, size: int
 ) -> None:
     """Trap if the sum of operand and offset is no multiple of `size`, a power of two."""
+    _, offset, index = memarg
     odd, mask = offset % size, size - 1
     if operand[0] != "%":
         if not (int(operand) + odd) & mask:
@@ -39,7 +39,8 @@ def _check_alignment(
     elif size == 1:
         return
     else:
-        kind, low, wrong = "i64" if wide else "i32", f"%w{position}", f"%u{position}"
+        kind = "i64" if f.module.memories[index].wide else "i32"
+        low, wrong = f"%w{position}", f"%u{position}"
         if odd:
             f.append(f"{low}o = add {kind} {operand}, {odd}")
             operand = f"{low}o"
@@ -94,7 +95,9 @@ def _modify(operation: str, kind: str, stored: str, size: int) -> Handler:
         operand, value = f.pop(2)
         pointer = _cell(f, position, operand, memarg, size)
         value = _narrowed(f, f"%x{position}", kind, stored, value)
-        line = f"atomicrmw volatile {operation} ptr {pointer}, {stored} {value} seq_cst, align {size}"
+        line = (
+            f"atomicrmw volatile {operation} ptr {pointer}, {stored} {value} seq_cst, align {size}"
+        )
         _push(f, position, kind, stored, line + f.location(position))
 
     return modify
