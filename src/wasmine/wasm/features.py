@@ -86,7 +86,6 @@ ALL: Final = Features(**{field.name: True for field in fields(Features)})
 IMPLEMENTED: Final = replace(
     ALL,
     relaxed_simd=False,
-    tail_call=False,
     function_references=False,
     exceptions=False,
     gc=False,
