@@ -92,6 +92,7 @@ def _spectest(store: Store) -> dict[str, object]:
         "table": Table(TableType(FUNCREF, Limits(10, 20)), store=store),
         "table64": Table(TableType(FUNCREF, Limits(10, 20), I64), store=store),
         "memory": Memory(MemoryType(Limits(1, 2)), store=store),
+        "shared_memory": Memory(MemoryType(Limits(1, 2), shared=True), store=store),
     }
     for params in PRINT_PARAMETERS:
         name = "_".join(["print", *(param.name for param in params)])

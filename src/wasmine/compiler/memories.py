@@ -68,7 +68,11 @@ def _base(f: FunctionBuilder, position: int, memory: Memory) -> str:
 def _length(f: FunctionBuilder, position: int, memory: Memory) -> str:
     """The length of a memory in bytes; it changes whenever the memory grows."""
     place = f.open(memory.definition, memory.length)
-    f.append(f"%g{position} = load i64, ptr {place}{IN_CONTEXT}")
+    if memory.shared:
+        # Other threads may grow it.
+        f.append(f"%g{position} = load atomic i64, ptr {place} seq_cst, align 8{IN_CONTEXT}")
+    else:
+        f.append(f"%g{position} = load i64, ptr {place}{IN_CONTEXT}")
     return f"%g{position}"
 
 

@@ -14,9 +14,18 @@ from wasmine.abi.runtime import (
     STACK_SLICE_SIZE,
     TRAPPED,
     VMINSTANCE_SIZE,
+    WAIT_QUEUES,
     PreviousHandlers,
 )
-from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
+from wasmine.abi.vmcontext import (
+    ElementKind,
+    Landing,
+    VMExternRefBox,
+    VMWaiter,
+    VMWaitQueue,
+    WaiterState,
+    size_of,
+)
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
@@ -25,6 +34,7 @@ from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
@@ -56,6 +66,9 @@ declare ptr @malloc(i64)
 declare void @free(ptr)
 declare i32 @mprotect(ptr, i64, i32)
 declare i32 @sched_yield()
+declare i64 @syscall(i64, ...)
+declare i32 @clock_gettime(i32, ptr)
+declare ptr @__errno_location()
 declare ptr @pthread_getspecific(i32)
 declare i32 @pthread_kill(i64, i32)
 declare i64 @pthread_self()
@@ -128,6 +141,13 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "externref_box_size": size_of(VMExternRefBox),
         "externref_kind": ElementKind.EXTERNREF.value,
         "vminstance_size": VMINSTANCE_SIZE,
+        "futex": architecture.futex,
+        "wait_queue_shift": 64 - (WAIT_QUEUES - 1).bit_length(),
+        "wait_queue_size": size_of(VMWaitQueue),
+        "waiter_size": size_of(VMWaiter),
+        "waiting": WaiterState.WAITING.value,
+        "notified": WaiterState.NOTIFIED.value,
+        "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
         "offset_flag": OFFSET_FLAG,
     }
@@ -150,7 +170,7 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + INTERRUPTS + REFERENCES + ENTRY + PYTHON + builtins(),
+        FAULTS + INTERRUPTS + REFERENCES + ENTRY + PYTHON + builtins() + WAITING,
         architecture,
     )
 
