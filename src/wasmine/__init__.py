@@ -98,6 +98,6 @@ __all__ = [
 # Tracebacks and documentation show where users find a name, not where it is written.
 for _name in __all__:
     _thing = globals()[_name]
-    if isinstance(_thing, type):
+    if callable(_thing):
         _thing.__module__ = "wasmine"
 del _name, _thing

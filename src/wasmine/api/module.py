@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
 
+
 class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 

@@ -38,11 +38,15 @@ def wat2wasm(text: str | bytes, *, names: bool = True) -> bytes:
     """The binary format of a module in the text format.
 
     Identifiers become names in a name section, which traces show, unless `names` is false. Raises
-    MalformedText with line, column and token.
+    MalformedText with line, column and token; TypeError for anything but str and bytes.
     """
-    if not isinstance(text, str | bytes):
-        raise TypeError(f"the text of a module is str or bytes, not {type(text).__name__}")
+    _check_text(text)
     # most programs have binary modules only and need not wait for this
     from wasmine.wasm.text import assembler
 
     return assembler.wat2wasm(text, names=names)
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str | bytes):
+        raise TypeError(f"the text of a module is str or bytes, not {type(text).__name__}")
