@@ -15,7 +15,7 @@ _TEXT: Final = re.compile(_BEGINNING)
 _TEXT_BYTES: Final = re.compile(_BEGINNING.encode())
 
 
-def read_source(source: Source) -> bytes:
+def read_source(source: object) -> bytes:
     """The binary format of a module that is given as bytes, text or path.
 
     A string is text if it begins as a module does, with a parenthesis or comment, and a path otherwise.
