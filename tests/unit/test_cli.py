@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from wasmine import __version__
-from wasmine.cli import UsageError, format_value, main, parse_value
+from wasmine.cli import main
+from wasmine.cli.common import UsageError
+from wasmine.cli.values import format_value, parse_value
 from wasmine.types import EXTERNREF, F32, F64, I32, I64, V128, ValType
 
 PROGRAMS = Path(__file__).parent.parent / "wasi" / "programs"

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from wasmine.errors import MalformedModule
-from wasmine.wasm.reader import Reader
+from wasmine.wasm.reader import Reader, write_unsigned
 
 NameMap: TypeAlias = dict[int, str]
 IndirectNameMap: TypeAlias = dict[int, NameMap]
+_Item = TypeVar("_Item")
 
 
 @dataclass
@@ -89,6 +90,36 @@ _SUBSECTIONS: Final[dict[int, tuple[str, Callable[[Reader, Names, str], None]]]]
     10: ("fields", _read_indirect_map),
     11: ("tags", _read_name_map),
 }
+
+
+def encode_names(names: Names) -> bytes:
+    """The content of a name section that says the same: parts and indices in ascending order."""
+    parts = []
+    for number, (attribute, read) in _SUBSECTIONS.items():
+        content = getattr(names, attribute)
+        if read is _read_module_name:
+            encoded = b"" if content is None else _encode_name(content)
+        elif read is _read_indirect_map:
+            encoded = content and _encode_map(content, _encode_name_map)
+        else:
+            encoded = content and _encode_name_map(content)
+        if encoded:
+            parts.append(bytes([number]) + write_unsigned(len(encoded)) + encoded)
+    return b"".join(parts)
+
+
+def _encode_name(name: str) -> bytes:
+    encoded = name.encode("utf-8", "surrogatepass")
+    return write_unsigned(len(encoded)) + encoded
+
+
+def _encode_name_map(names: NameMap) -> bytes:
+    return _encode_map(names, _encode_name)
+
+
+def _encode_map(items: dict[int, _Item], encode: Callable[[_Item], bytes]) -> bytes:
+    rows = [write_unsigned(index) + encode(item) for index, item in sorted(items.items())]
+    return write_unsigned(len(rows)) + b"".join(rows)
 
 
 def read_producers(content: bytes) -> dict[str, list[tuple[str, str]]]:
