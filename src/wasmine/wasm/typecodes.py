@@ -26,7 +26,7 @@ from wasmine.wasm import limits
 from wasmine.wasm.module import ArrayType, FieldType, ModuleInfo, StructType, SubType
 from wasmine.wasm.reader import TOO_LONG, Reader
 
-_HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
+HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
     0x74: "noexn",
     0x73: "nofunc",
     0x72: "noextern",
@@ -43,7 +43,7 @@ _HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
 _REFERENCE: Final = {0x63: True, 0x64: False}
 """The two general forms, followed by a heap type: whether they are nullable."""
 
-_REF_TYPES: Final = {code: ref(heap) for code, heap in _HEAP_TYPES.items()}
+_REF_TYPES: Final = {code: ref(heap) for code, heap in HEAP_TYPES.items()}
 _VAL_TYPES: Final[dict[int, ValType]] = {
     0x7F: I32,
     0x7E: I64,
@@ -73,7 +73,7 @@ def read_heap_type(reader: Reader) -> HeapType:
     code = reader.signed(33)
     if code >= 0:
         return code
-    heap = _HEAP_TYPES.get(code + 0x80)
+    heap = HEAP_TYPES.get(code + 0x80)
     if heap is None:
         raise MalformedModule("malformed heap type", offset)
     return heap
