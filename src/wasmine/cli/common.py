@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Final, TextIO
 
 from wasmine import Engine, Module
+from wasmine.wasm.text.assembler import wat2wasm
 
 OK: Final = 0
 FAILED: Final = 1
@@ -21,10 +22,17 @@ class UsageError(Exception):
     """The command line is wrong; the text says how."""
 
 
-def read_module(path: str) -> bytes:
+def read_file(path: str) -> bytes:
     """The content of a file."""
     with open(path, "rb") as file:
         return file.read()
+
+
+def read_module(path: str) -> bytes:
+    """The module in a file, in the binary format, whichever of the two the file has."""
+    data = read_file(path)
+    is_text = path.endswith(".wat") or data.lstrip()[:1] in (b"(", b";")
+    return wat2wasm(data) if is_text else data
 
 
 def write(stream: TextIO, lines: Iterable[str]) -> None:

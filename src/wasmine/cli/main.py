@@ -17,19 +17,21 @@ from wasmine.cli.common import FAILED, INTERRUPTED, OK, TRAPPED, USAGE, UsageErr
 from wasmine.cli.dump import DUMP
 from wasmine.cli.inspect import INSPECT, VALIDATE
 from wasmine.cli.run import RUN
+from wasmine.cli.wast import WAST
+from wasmine.cli.wat2wasm import WAT2WASM
 from wasmine.errors import Trap, WasmineError
 
 _EPILOG: Final = """\
 exit codes:
   0    all is well
-  1    the module is invalid, a file cannot be read, or an import is missing
+  1    the module is invalid, a file cannot be read, an import is missing, or a script fails
   2    the command line is wrong
   130  interrupted
   134  the program trapped
   what `run` starts ends with its own exit code
 """
 
-_COMMANDS: Final = (RUN, VALIDATE, INSPECT, DUMP)
+_COMMANDS: Final = (RUN, VALIDATE, INSPECT, DUMP, WAT2WASM, WAST)
 
 
 def run() -> NoReturn:
@@ -107,7 +109,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="wasmine",
-        description="Run, validate and inspect WebAssembly modules.",
+        description="Run, validate, inspect and translate WebAssembly modules.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from wasmine import Engine, Function, Global, Instance, Module, Store
 from wasmine.script.report import Outcome, Report
@@ -21,6 +21,7 @@ from wasmine.script.stages import (
     stage_of,
 )
 from wasmine.script.values import argument, matches, show_all
+from wasmine.types import ValType
 from wasmine.wasm.text.commands import (
     Action,
     ActionCommand,
@@ -68,6 +69,10 @@ def run_commands(
     runner = _Runner(_Modules(engine or Engine()), imports or {})
     runner.run(commands)
     return Report(tuple(sorted(runner.outcomes, key=lambda one: (one.line, one.column))))
+
+
+_Results: TypeAlias = tuple[tuple[ValType, ...], tuple[object, ...]]
+"""Types and values; numbers are the unsigned integer of their bits."""
 
 
 class _Failed(Exception):
@@ -156,16 +161,18 @@ class _Runner:
         self._registered[command.name] = None
         self._registered[command.name] = self._get(self._instances, command.module).exports
 
-    def act(self, action: Action) -> tuple[object, ...]:
-        """The results of an action, numbers as bits."""
+    def act(self, action: Action) -> _Results:
+        """Calls a function, or reads a global."""
         exports = self._get(self._instances, action.module).exports
         match action:
             case Invoke():
                 function = _exported(exports, action.name, Function)
-                return function.call_raw(*map(argument, action.arguments))
+                results = function.call_raw(*map(argument, action.arguments))
+                return function.type.results, results
             case Get():
                 exported = _exported(exports, action.name, Global)
-                return (exported.value if exported.type.value.is_ref else exported.bits,)
+                type_ = exported.type.value
+                return (type_,), (exported.value if type_.is_ref else exported.bits,)
 
     def thread(self, command: Thread) -> None:
         """Runs commands in a thread, in a store of their own."""
@@ -188,9 +195,9 @@ class _Runner:
 
     def assert_return(self, command: AssertReturn) -> None:
         """The action has to return this."""
-        results = self.act(command.action)
+        types, results = self.act(command.action)
         expected = command.results
-        if len(results) != len(expected) or not all(map(matches, expected, results)):
+        if len(results) != len(expected) or not all(map(matches, expected, types, results)):
             raise _Failed(f"expected {show_all(expected)}, got {show_all(results)}")
 
     def assert_trap(self, command: AssertTrap) -> None:
@@ -291,5 +298,5 @@ def _expect(stage: str, text: str, act: Callable[[], object]) -> None:
         if stage_of(error) != stage or not says(error, text):
             raise _Failed(f"expected {stage}: {text!r}, got {describe(error)}") from error
         return
-    shown = f" with {show_all(result)}" if isinstance(result, tuple) else ""
+    shown = f" with {show_all(result[1])}" if isinstance(result, tuple) else ""
     raise _Failed(f"expected {stage}: {text!r}, but it succeeded{shown}")

@@ -50,25 +50,25 @@ def argument(value: Argument) -> object:
             return None
 
 
-def matches(pattern: Result, actual: object) -> bool:
-    """Whether a result is one that the pattern allows."""
+def matches(pattern: Result, type_: ValType, actual: object) -> bool:
+    """Whether a result of this type is one that the pattern allows."""
     match pattern:
         case Either():
-            return any(matches(alternative, actual) for alternative in pattern.alternatives)
+            return any(matches(one, type_, actual) for one in pattern.alternatives)
         case Constant() | Nan() | Lanes():
-            return isinstance(actual, int) and _number_matches(pattern, actual)
+            return isinstance(actual, int) and _number_matches(pattern, type_, actual)
         case _:
-            return _reference_matches(pattern, actual)
+            return type_.is_ref and _reference_matches(pattern, actual)
 
 
-def _number_matches(pattern: Constant | Nan | Lanes, bits: int) -> bool:
+def _number_matches(pattern: Constant | Nan | Lanes, type_: ValType, bits: int) -> bool:
     match pattern:
         case Constant():
-            return bits == pattern.bits
+            return type_ is pattern.type and bits == pattern.bits
         case Nan():
-            return _is_nan(pattern.type, pattern.pattern, bits)
+            return type_ is pattern.type and _is_nan(type_, pattern.pattern, bits)
         case Lanes():
-            return _lanes_match(pattern, bits)
+            return type_.is_vec and _lanes_match(pattern, bits)
 
 
 def _reference_matches(
@@ -153,6 +153,8 @@ def show(value: object) -> str:
             text = f"(either {' '.join(map(show, value.alternatives))})"
         case HostObject():
             text = f"(ref.extern {value.number})"
+        case _:
+            pass
     return text
 
 

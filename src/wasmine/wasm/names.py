@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedModule
-from wasmine.wasm.reader import Reader, write_unsigned
+from wasmine.wasm.reader import Reader
+from wasmine.wasm.text.encoder import indirect_name_map, name_map, section, text
 
 NameMap: TypeAlias = dict[int, str]
 IndirectNameMap: TypeAlias = dict[int, NameMap]
-_Item = TypeVar("_Item")
 
 
 @dataclass
@@ -43,10 +43,10 @@ def read_names(content: bytes) -> Names:
     reader = Reader(content)
     with suppress(MalformedModule):
         while not reader.at_end:
-            section = reader.byte()
+            number = reader.byte()
             part = reader.part(reader.u32())
-            if section in _SUBSECTIONS:
-                attribute, read = _SUBSECTIONS[section]
+            if number in _SUBSECTIONS:
+                attribute, read = _SUBSECTIONS[number]
                 with suppress(MalformedModule):
                     read(part, names, attribute)
     return names
@@ -98,28 +98,12 @@ def encode_names(names: Names) -> bytes:
     for number, (attribute, read) in _SUBSECTIONS.items():
         content = getattr(names, attribute)
         if read is _read_module_name:
-            encoded = b"" if content is None else _encode_name(content)
-        elif read is _read_indirect_map:
-            encoded = content and _encode_map(content, _encode_name_map)
+            encoded = b"" if content is None else text(content)
         else:
-            encoded = content and _encode_name_map(content)
-        if encoded:
-            parts.append(bytes([number]) + write_unsigned(len(encoded)) + encoded)
+            encode = indirect_name_map if read is _read_indirect_map else name_map
+            encoded = encode(content)
+        parts.append(section(number, encoded))
     return b"".join(parts)
-
-
-def _encode_name(name: str) -> bytes:
-    encoded = name.encode("utf-8", "surrogatepass")
-    return write_unsigned(len(encoded)) + encoded
-
-
-def _encode_name_map(names: NameMap) -> bytes:
-    return _encode_map(names, _encode_name)
-
-
-def _encode_map(items: dict[int, _Item], encode: Callable[[_Item], bytes]) -> bytes:
-    rows = [write_unsigned(index) + encode(item) for index, item in sorted(items.items())]
-    return write_unsigned(len(rows)) + b"".join(rows)
 
 
 def read_producers(content: bytes) -> dict[str, list[tuple[str, str]]]:

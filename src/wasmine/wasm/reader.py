@@ -57,13 +57,6 @@ def read_signed(data: bytes, position: int, bits: int) -> tuple[int, int]:
     return result, position
 
 
-def write_unsigned(value: int) -> bytes:
-    """The LEB128 form of a number that is not negative, in the fewest bytes."""
-    if value < 0x80:
-        return bytes([value])
-    return bytes([value & 0x7F | 0x80]) + write_unsigned(value >> 7)
-
-
 class Reader:
     """Reads `data` from its start; `base` is the offset of that start in the module.
 
