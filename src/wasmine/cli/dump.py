@@ -18,6 +18,7 @@ from wasmine.cli.common import (
 )
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.disassembler import Disassembler
+from wasmine.wasm.features import ALL
 from wasmine.wasm.module import ModuleInfo
 
 
@@ -34,7 +35,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _dump(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
     if (arguments.ir or arguments.asm) and arguments.function is None:
         raise UsageError("--ir and --asm show one function: name it with --function")
-    info = decode(read_module(arguments.file))
+    info = decode(read_module(arguments.file), ALL, resolve=False)
     disassembler = Disassembler(info, offsets=not arguments.wat)
     index = None if arguments.function is None else _find_function(info, arguments.function)
     if index is None:

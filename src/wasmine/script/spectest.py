@@ -19,12 +19,7 @@ from wasmine.types import (
 )
 
 _PRINT_PARAMETERS: Final = ((), (I32,), (I64,), (F32,), (F64,), (I32, F32), (F64, F64))
-_MEMORIES: Final = {
-    "memory": MemoryType(Limits(1, 2)),
-}
-_TABLES: Final = {
-    "table": TableType(FUNCREF, Limits(10, 20)),
-}
+_LIMITS: Final = Limits(10, 20)
 
 
 def spectest(store: Store) -> dict[str, object]:
@@ -34,11 +29,10 @@ def spectest(store: Store) -> dict[str, object]:
         "global_i64": Global(GlobalType(I64, False), 666, store=store),
         "global_f32": Global(GlobalType(F32, False), 666.6, store=store),
         "global_f64": Global(GlobalType(F64, False), 666.6, store=store),
+        "table": Table(TableType(FUNCREF, _LIMITS), store=store),
+        "table64": Table(TableType(FUNCREF, _LIMITS, I64), store=store),
+        "memory": Memory(MemoryType(Limits(1, 2)), store=store),
     }
-    for name, memory in _MEMORIES.items():
-        exports[name] = Memory(memory, store=store)
-    for name, table in _TABLES.items():
-        exports[name] = Table(table, store=store)
     for params in _PRINT_PARAMETERS:
         name = "_".join(["print", *(param.name for param in params)])
         exports[name] = Function(_ignore, FunctionType(params, ()), store=store)

@@ -21,19 +21,22 @@ _ITEMS_PER_LINE: Final = 12
 
 
 def disassemble(info: ModuleInfo, *, offsets: bool = False) -> Iterator[str]:
-    """The lines of a whole module. Raises MalformedModule for a body that cannot be decoded."""
+    """The lines of a whole module, of which no type index has been resolved.
+
+    Raises MalformedModule for a body that cannot be decoded.
+    """
     return Disassembler(info, offsets=offsets).module()
 
 
 class Disassembler:
-    """Writes a module, or functions of it."""
+    """Writes a module that was decoded without resolving its type indices, or functions of it."""
 
     def __init__(self, info: ModuleInfo, *, offsets: bool = False) -> None:
         self._info = info
         self._offsets = offsets
         self._identifiers = Identifiers(info)
         self._types = TypeWriter(self._identifiers)
-        self._code = InstructionWriter(info.data, self._identifiers, self._types)
+        self._code = InstructionWriter(info, self._identifiers, self._types)
 
     def module(self) -> Iterator[str]:
         """The lines of the whole module."""
@@ -128,7 +131,7 @@ class Disassembler:
         yield from map(self._type, range(index, len(self._info.types)))
 
     def _type(self, index: int) -> str:
-        text = self._types.composite(self._info.types[index], index)
+        text = self._types.composite(self._info.types[index].composite, index)
         declared = self._info.subtypes.get(index)
         if declared is not None:
             above = map(self._identifiers.types.__getitem__, declared.supertypes)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from wasmine.errors import InvalidModule, MalformedModule
+from wasmine.types import StructType
 from wasmine.wasm.body import decode_body, decode_locals
-from wasmine.wasm.module import CustomSection, ModuleInfo, StructType
+from wasmine.wasm.module import CustomSection, ModuleInfo
 from wasmine.wasm.names import NameMap, Names, encode_names
 from wasmine.wasm.opcodes import OPCODES
 
@@ -156,7 +157,7 @@ def _in_range(info: ModuleInfo) -> bool:
         (names.tags, len(info.tags)),
     ]
     for index, fields in names.fields.items():
-        type_ = info.types[index] if index < len(info.types) else None
+        type_ = info.types[index].composite if index < len(info.types) else None
         spaces.append((fields, len(type_.fields) if isinstance(type_, StructType) else 0))
     try:
         spaces += ((each, _locals(info, index)) for index, each in names.locals.items())

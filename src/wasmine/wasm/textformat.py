@@ -6,13 +6,21 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from wasmine.types import FunctionType, HeapType, RefType, ValType
+from wasmine.types import (
+    ArrayType,
+    CompositeType,
+    FieldType,
+    FunctionType,
+    HeapType,
+    RefType,
+    StructType,
+    ValType,
+)
 from wasmine.wasm.body import Body
 from wasmine.wasm.identifiers import Identifiers, identifier, quote
-from wasmine.wasm.module import ArrayType, ConstExpr, FieldType, StructType
+from wasmine.wasm.module import ConstExpr, ModuleInfo
 from wasmine.wasm.names import NameMap
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
-from wasmine.wasm.reader import read_signed
 
 _Writer: TypeAlias = Callable[[Any], str]
 
@@ -82,7 +90,7 @@ class TypeWriter:
     def _list(self, word: str, types: Sequence[ValType]) -> str:
         return f" ({word} {' '.join(map(self.value, types))})" if types else ""
 
-    def composite(self, type_: FunctionType | StructType | ArrayType, index: int) -> str:
+    def composite(self, type_: CompositeType, index: int) -> str:
         """A function, struct or array type; `index` is that of the type."""
         match type_:
             case FunctionType():
@@ -110,17 +118,14 @@ _CLOSING: Final = {BY_NAME["end"].index, _DELEGATE}
 _DEEPEST: Final = 40
 """Blocks that are indented: in deeper ones the text would move out of sight."""
 
-_SHORT_BLOCK_TYPES: Final = range(0x40, 0x80)
-"""First bytes of a block type that is no index but an abbreviation, as its text then is."""
-
 _CATCHES: Final = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 
 
 class InstructionWriter:
     """Instructions of one module."""
 
-    def __init__(self, data: bytes, identifiers: Identifiers, types: TypeWriter) -> None:
-        self._data = data
+    def __init__(self, info: ModuleInfo, identifiers: Identifiers, types: TypeWriter) -> None:
+        self._info = info
         self._identifiers = identifiers
         self._types = types
         self._labels: list[str | None] = []
@@ -161,7 +166,7 @@ class InstructionWriter:
                 else:
                     yield offset, f"{indent}{mnemonics[code]} {write(immediate)}".rstrip()
             elif code in _OPENING:
-                yield offset, indent + self._block(code, immediate, offset, labels.get(blocks))
+                yield offset, indent + self._block(code, immediate, labels.get(blocks))
                 stack.append(labels.get(blocks))
                 blocks += 1
                 indent = indents[min(len(stack) - 1, _DEEPEST)]
@@ -172,18 +177,24 @@ class InstructionWriter:
                 yield offset, indent + self.instruction(OPCODES[code], immediate)
                 indent = indents[min(len(stack) - 1, _DEEPEST)]
 
-    def _block(self, code: int, immediate: Any, offset: int, name: str | None) -> str:
+    def _block(self, code: int, immediate: Any, name: str | None) -> str:
         opcode = OPCODES[code]
         type_, *more = immediate if len(opcode.immediates) > 1 else (immediate,)
         text = opcode.mnemonic
         if name is not None:
             shown = identifier(name) if name else ""
             text += f" {shown}" if shown else f" (@name {quote(name)})"
-        if self._data[offset + 1] not in _SHORT_BLOCK_TYPES:
-            index, _ = read_signed(self._data, offset + 1, 33)
-            text += f" (type {self._identifiers.types[index]})"
-        text += self._types.function(type_)
+        text += self._block_type(type_)
         return f"{text} {self._catches(more[0])}".rstrip() if more else text
+
+    def _block_type(self, type_: FunctionType | int) -> str:
+        """The type of a block, after a space: the index of a type, or what is short for one."""
+        if not isinstance(type_, int):
+            return self._types.function(type_)
+        types = self._info.types
+        known = types[type_].composite if type_ < len(types) else None
+        shown = self._types.function(known) if isinstance(known, FunctionType) else ""
+        return f" (type {self._identifiers.types[type_]}){shown}"
 
     def _label(self, depth: int) -> str:
         """A branch target: by its name, unless a block within has the same one."""
@@ -235,7 +246,7 @@ class InstructionWriter:
             "types": lambda type_: f"(result {self._types.value(type_)})",
             "cast": self._cast,
             "catches": self._catches,
-            "blocktype": lambda type_: self._types.function(type_).lstrip(),
+            "blocktype": lambda type_: self._block_type(type_).lstrip(),
             "zero": lambda _: "",
         }
         return writers.get(kind, str)

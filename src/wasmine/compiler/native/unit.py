@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from string import Template
 from typing import Final
 
+from wasmine.abi.convention import SLOT_SIZE, VALUE_SLOTS
 from wasmine.abi.runtime import (
     EXTERNREF_HEADER,
     RAISED,
@@ -54,6 +55,7 @@ declare void @Py_IncRef(ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
 declare i32 @mprotect(ptr, i64, i32)
+declare i32 @sched_yield()
 declare ptr @pthread_getspecific(i32)
 declare i32 @pthread_kill(i64, i32)
 declare i64 @pthread_self()
@@ -112,6 +114,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
         "caller_sp": architecture.caller_sp,
+        "values_size": VALUE_SLOTS * SLOT_SIZE,
         "page_mask": architecture.page - 1,
         "slice_size": STACK_SLICE_SIZE,
         "trapped": TRAPPED,
