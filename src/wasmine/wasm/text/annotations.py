@@ -51,8 +51,8 @@ def _read_place(content: Cursor) -> tuple[str, str]:
 
 def check_annotations_read(parser: Parser) -> None:
     """Raises MalformedText if an annotation with a meaning stands where it has none."""
-    for annotations in parser.annotations.values():
-        for annotation in annotations:
+    for found in parser.annotations.values():
+        for annotation in found:
             if annotation.name in ("custom", "name"):
                 message = f"misplaced @{annotation.name} annotation"
                 raise parser.annotation_error(annotation, message)

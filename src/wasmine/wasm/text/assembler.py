@@ -23,9 +23,7 @@ def wat2wasm(text: str | bytes, *, names: bool = True, memory64: bool = True) ->
     return module
 
 
-def assemble(
-    tokens: Tokens, position: int, *, names: bool, memory64: bool
-) -> tuple[bytes, int]:
+def assemble(tokens: Tokens, position: int, *, names: bool, memory64: bool) -> tuple[bytes, int]:
     """The bytes of a module of which `(module` has been read, and where its closing parenthesis is."""
     cursor = Cursor(tokens, position)
     cursor.identifier()

@@ -158,5 +158,3 @@ class Parser(Cursor):
     def annotation_error(self, annotation: Annotation, message: str) -> MalformedText:
         """An error about an annotation."""
         return self.tokens.error_at(message, annotation.start, f"@{annotation.name}")
-
-

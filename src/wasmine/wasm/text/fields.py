@@ -250,7 +250,7 @@ class ModuleReader:
         if self.parser.locals.names:
             self.sections.local_names[function] = self.parser.locals.names
 
-    def _read_import(self, index: int) -> None:
+    def read_import(self, index: int) -> None:
         parser = self.parser
         names = text(parser.name()) + text(parser.name())
         kind = parser.keyword()
@@ -258,7 +258,7 @@ class ModuleReader:
         self._add("import", names + self._read_extern_type(kind, index))
         parser.expect(")")
 
-    def _read_function(self, index: int) -> None:
+    def read_function(self, index: int) -> None:
         parser = self.parser
         start = parser.position
         if self._read_definition_head("func", index):
@@ -271,9 +271,7 @@ class ModuleReader:
         code.sequence()
         self._add("code", sized(body + END))
         if code.hints:
-            hints = vector(
-                unsigned(offset) + b"\1" + bytes([hint]) for offset, hint in code.hints
-            )
+            hints = vector(unsigned(offset) + b"\1" + bytes([hint]) for offset, hint in code.hints)
             self.sections.hints.append(unsigned(index) + hints)
         if parser.annotations:
             self._check_hints_read(index, start)
@@ -294,7 +292,7 @@ class ModuleReader:
         Code(self.parser, code).sequence()
         return bytes(code + END)
 
-    def _read_table(self, index: int) -> None:
+    def read_table(self, index: int) -> None:
         parser = self.parser
         if self._read_definition_head("table", index):
             return
@@ -317,7 +315,7 @@ class ModuleReader:
         place = SegmentPlace("active", index, _ZERO.get(address, _ZERO["i32"]))
         self._add("elem", encode_elements(place, elements))
 
-    def _read_memory(self, index: int) -> None:
+    def read_memory(self, index: int) -> None:
         parser = self.parser
         if self._read_definition_head("memory", index):
             return
@@ -334,15 +332,15 @@ class ModuleReader:
         place = SegmentPlace("active", index, _ZERO.get(address, _ZERO["i32"]))
         self._add("data", encode_data(place, content))
 
-    def _read_global(self, index: int) -> None:
+    def read_global(self, index: int) -> None:
         if not self._read_definition_head("global", index):
             self._add("global", read_global_type(self.parser) + self._read_expression())
 
-    def _read_tag(self, index: int) -> None:
+    def read_tag(self, index: int) -> None:
         if not self._read_definition_head("tag", index):
             self._add("tag", b"\0" + unsigned(self._read_function_type()))
 
-    def _read_export(self, _index: int) -> None:
+    def read_export(self, _index: int) -> None:
         parser = self.parser
         name = text(parser.name())
         kind = parser.keyword()
@@ -352,7 +350,7 @@ class ModuleReader:
         self._add("export", name + number + unsigned(self._spaces[kind].read(parser)))
         parser.expect(")")
 
-    def _read_start(self, _index: int) -> None:
+    def read_start(self, _index: int) -> None:
         if self.sections.start is not None:
             raise self.parser.error("multiple start sections", self.parser.position - 1)
         self.sections.start = unsigned(self._spaces["func"].read(self.parser))
@@ -377,7 +375,7 @@ class ModuleReader:
             return SegmentPlace("passive")
         return SegmentPlace("active", index, offset)
 
-    def _read_elements(self, _index: int) -> None:
+    def read_elements(self, _index: int) -> None:
         parser = self.parser
         parser.identifier()
         bare = False
@@ -389,7 +387,7 @@ class ModuleReader:
         bare = bare and place.mode == "active"
         self._add("elem", encode_elements(place, read_element_list(parser, bare)))
 
-    def _read_data(self, _index: int) -> None:
+    def read_data(self, _index: int) -> None:
         parser = self.parser
         parser.identifier()
         place = self._read_place("memory")
@@ -408,15 +406,18 @@ def _exactly(size: int, address: str) -> bytes:
 
 
 _FIELDS: Final[dict[str, Callable[[ModuleReader, int], None]]] = {
-    "import": ModuleReader._read_import,
-    "func": ModuleReader._read_function,
-    "table": ModuleReader._read_table,
-    "memory": ModuleReader._read_memory,
-    "global": ModuleReader._read_global,
-    "tag": ModuleReader._read_tag,
-    "export": ModuleReader._read_export,
-    "start": ModuleReader._read_start,
-    "elem": ModuleReader._read_elements,
-    "data": ModuleReader._read_data,
+    "import": ModuleReader.read_import,
+    "func": ModuleReader.read_function,
+    "table": ModuleReader.read_table,
+    "memory": ModuleReader.read_memory,
+    "global": ModuleReader.read_global,
+    "tag": ModuleReader.read_tag,
+    "export": ModuleReader.read_export,
+    "start": ModuleReader.read_start,
+    "elem": ModuleReader.read_elements,
+    "data": ModuleReader.read_data,
 }
 """By keyword of the field; types are read before."""
+
+FIELDS: Final = frozenset([*_FIELDS, "type", "rec"])
+"""The keywords of all fields."""

@@ -68,59 +68,30 @@ class Code:
         self._run(single=True)
 
     def _run(self, single: bool) -> None:
-        parser, out, stack = self.parser, self.out, self._stack
+        parser, stack = self.parser, self._stack
         words = parser.words
-        position = parser.position
-        plain = True
         while True:
+            position = parser.position
             word = words[position]
             if word == "(":
-                word = words[position + 1]
-                code = SIMPLE.get(word)
                 parser.position = position + 2
-                if code is None:
-                    read = WITH_IMMEDIATES.get(word)
-                    if read is None or parser.annotations:
-                        self._open(word, position)
-                        plain = self._plain
-                        position = parser.position
-                        continue
-                    code = read(parser)
-                if not plain:
-                    self._check_folded_allowed(position)
-                stack.append(code)
-                plain = False
-                position = parser.position
+                self._open(words[position + 1], position)
             elif word == ")":
                 if not stack:
-                    parser.position = position
                     return
-                position += 1
+                parser.position = position + 1
                 top = stack.pop()
                 if isinstance(top, bytes):
-                    out += top
+                    self.out += top
                 else:
-                    parser.position = position
                     self._close(top)
-                if not stack:
-                    if single:
-                        parser.position = position
-                        return
-                    plain = True
-                else:
-                    plain = self._plain
+                if single and not stack:
+                    return
+            elif self._plain:
+                parser.position = position + 1
+                self._read_plain(word)
             else:
-                if not plain:
-                    raise parser.unexpected(position)
-                code = SIMPLE.get(word)
-                position += 1
-                if code is None:
-                    parser.position = position
-                    self._read_plain(word)
-                    position = parser.position
-                    plain = self._plain
-                else:
-                    out += code
+                raise parser.unexpected()
 
     @property
     def _plain(self) -> bool:
@@ -131,21 +102,18 @@ class Code:
         top = stack[-1]
         return isinstance(top, Block) and top.plain
 
-    def _check_folded_allowed(self, position: int) -> None:
-        """Raises MalformedText where the block that is open has room for its own parts only."""
-        top = self._stack[-1]
-        if isinstance(top, Block) and not top.plain and top.form not in ("(", "(if"):
-            raise self.parser.unexpected(position + 1)
-
     # plain instructions
 
     def _read_plain(self, word: str) -> None:
+        """The instruction that begins with this word, which has been read."""
+        code = SIMPLE.get(word)
+        if code is not None:
+            self.out += code
+            return
         parser = self.parser
+        if parser.annotations and word in _HINTED:
+            self._note_hint(self._take_hint(parser.position - 1))
         read = WITH_IMMEDIATES.get(word)
-        if word in _HINTED and parser.annotations:
-            hint = self._take_hint(parser.position - 1)
-            if hint is not None:
-                self.hints.append((len(self.out), hint))
         if read is not None:
             self.out += read(parser)
         elif word in _OPENING:
@@ -164,7 +132,7 @@ class Code:
     def _enter(self, form: str, label: str | None, start: bytes) -> None:
         self.out += start
         self.parser.labels.enter(label)
-        self._stack.append(Block(form, label))
+        self._stack.append(Block(form, label, plain=form != "(try"))
 
     def _innermost(self, *forms: str) -> Block:
         """The block that is open, which must be one of these: the word before belongs to it."""
@@ -180,31 +148,33 @@ class Code:
         if label is not None and label != block.label:
             raise parser.error(f"mismatching label {label}", position)
 
-    def _read_else(self) -> None:
+    def read_else(self) -> None:
         block = self._innermost("if")
         self._check_label(block)
         block.form = "else"
         self.out += _ELSE
 
-    def _read_end(self) -> None:
-        block = self._innermost("block", "loop", "if", "else", "try_table", "try", "catch", "catch_all")
+    def read_end(self) -> None:
+        block = self._innermost(
+            "block", "loop", "if", "else", "try_table", "try", "catch", "catch_all"
+        )
         self._check_label(block)
         self._stack.pop()
         self.parser.labels.leave(block.label)
         self.out += END
 
-    def _read_catch(self) -> None:
+    def read_catch(self) -> None:
         block = self._innermost("try", "catch")
         block.form = "catch"
         self.out += _CATCH + unsigned(self.parser.context.tags.read(self.parser))
 
-    def _read_catch_all(self) -> None:
+    def read_catch_all(self) -> None:
         block = self._innermost("try", "catch")
         self._check_label(block)
         block.form = "catch_all"
         self.out += _CATCH_ALL
 
-    def _read_delegate(self) -> None:
+    def read_delegate(self) -> None:
         block = self._innermost("try")
         self._stack.pop()
         self._delegate(block)
@@ -217,15 +187,24 @@ class Code:
     # folded instructions that are blocks, parts of blocks, or have a branch hint
 
     def _open(self, word: str, position: int) -> None:
-        """What begins with a parenthesis and this word, which have been read."""
+        """What begins with a parenthesis, at this position, and this word, which have been read."""
+        stack = self._stack
+        top = stack[-1] if stack else None
+        if isinstance(top, Block):
+            if word in _FOLDED_PARTS:
+                _FOLDED_PARTS[word](self, top)
+                return
+            if not top.plain and top.form not in _WITH_OPERANDS:
+                raise self.parser.unexpected(position + 1)
+        code = SIMPLE.get(word)
+        if code is None:
+            self._open_with_immediates(word, position)
+        else:
+            stack.append(code)
+
+    def _open_with_immediates(self, word: str, position: int) -> None:
         parser = self.parser
-        top = self._stack[-1] if self._stack else None
-        if isinstance(top, Block) and word in _FOLDED_PARTS:
-            _FOLDED_PARTS[word](self, top)
-            return
-        if top is not None and not self._plain:
-            self._check_folded_allowed(position)
-        hint = self._take_hint(position) if word in _HINTED and parser.annotations else None
+        hint = self._take_hint(position) if parser.annotations and word in _HINTED else None
         read = WITH_IMMEDIATES.get(word)
         if read is not None:
             code = read(parser)
@@ -233,10 +212,6 @@ class Code:
         elif word == "if":
             label = parser.identifier()
             self._stack.append(Block("(if", label, False, self._block_start(word), hint))
-        elif word == "try":
-            label = parser.identifier()
-            self._enter("(try", label, self._block_start(word))
-            self._stack[-1] = Block("(try", label, plain=False)
         elif word in _OPENING:
             label = parser.identifier()
             self._enter(f"({word}", label, self._block_start(word))
@@ -251,30 +226,29 @@ class Code:
         self.out += start
         self._stack.append(Block("(part"))
 
-    def _open_then(self, block: Block) -> None:
+    def open_then(self, block: Block) -> None:
         if block.form == "(if":
-            if block.hint is not None:
-                self.hints.append((len(self.out), block.hint))
+            self._note_hint(block.hint)
             self.parser.labels.enter(block.label)
         self._part(block, ("(if",), "(then", block.pending)
 
-    def _open_else(self, block: Block) -> None:
+    def open_else(self, block: Block) -> None:
         self._part(block, ("(then",), "(else", _ELSE)
 
-    def _open_do(self, block: Block) -> None:
+    def open_do(self, block: Block) -> None:
         self._part(block, ("(try",), "(do", b"")
 
-    def _open_catch(self, block: Block) -> None:
+    def open_catch(self, block: Block) -> None:
         position = self.parser.position - 1
         if block.form not in ("(do", "(catch"):
             raise self.parser.unexpected(position)
         tag = unsigned(self.parser.context.tags.read(self.parser))
         self._part(block, ("(do", "(catch"), "(catch", _CATCH + tag)
 
-    def _open_catch_all(self, block: Block) -> None:
+    def open_catch_all(self, block: Block) -> None:
         self._part(block, ("(do", "(catch"), "(catch_all", _CATCH_ALL)
 
-    def _open_delegate(self, block: Block) -> None:
+    def open_delegate(self, block: Block) -> None:
         if block.form != "(do":
             raise self.parser.unexpected(self.parser.position - 1)
         block.form = "(delegate"
@@ -285,14 +259,18 @@ class Code:
         """What a closing parenthesis, which has been read, does to the block that was innermost."""
         form = block.form
         if form == "(":
-            if block.hint is not None:
-                self.hints.append((len(self.out), block.hint))
+            self._note_hint(block.hint)
             self.out += block.pending
         elif form in _CLOSED_BY_END:
             self.parser.labels.leave(block.label)
             self.out += END
         elif form not in ("(part", "(delegate"):
             raise self.parser.unexpected(self.parser.position - 1)
+
+    def _note_hint(self, hint: int | None) -> None:
+        """A branch hint, if there is one, for the instruction that is written next."""
+        if hint is not None:
+            self.hints.append((len(self.out), hint))
 
     def _take_hint(self, position: int) -> int | None:
         """The branch hint before the token at a position."""
@@ -314,20 +292,21 @@ class Code:
 
 _OPENING: Final = {word: _code(word) for word in ("block", "loop", "if", "try", "try_table")}
 _PARTS: Final = {
-    "else": Code._read_else,
-    "end": Code._read_end,
-    "catch": Code._read_catch,
-    "catch_all": Code._read_catch_all,
-    "delegate": Code._read_delegate,
+    "else": Code.read_else,
+    "end": Code.read_end,
+    "catch": Code.read_catch,
+    "catch_all": Code.read_catch_all,
+    "delegate": Code.read_delegate,
 }
 _FOLDED_PARTS: Final = {
-    "then": Code._open_then,
-    "else": Code._open_else,
-    "do": Code._open_do,
-    "catch": Code._open_catch,
-    "catch_all": Code._open_catch_all,
-    "delegate": Code._open_delegate,
+    "then": Code.open_then,
+    "else": Code.open_else,
+    "do": Code.open_do,
+    "catch": Code.open_catch,
+    "catch_all": Code.open_catch_all,
+    "delegate": Code.open_delegate,
 }
+_WITH_OPERANDS: Final = ("(", "(if")
 _CLOSED_BY_END: Final = frozenset(
     ["(block", "(loop", "(try_table", "(then", "(else", "(do", "(catch", "(catch_all"]
 )

@@ -21,9 +21,7 @@ from wasmine.wasm.text.keywords import is_keyword
 _WORD: Final = r"[0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]"
 _ESCAPE: Final = r"\\(?:[tnr\"'\\]|[0-9a-fA-F]{2}|u\{[0-9a-fA-F](?:_?[0-9a-fA-F])*\})"
 _STRING: Final = rf'"(?:[^"\\\x00-\x1f\x7f]|{_ESCAPE})*+"'
-_SPACE: Final = (
-    r"(?:[ \t\n\r]++|;;[^\n\r]*+|\(;(?:[^(;]|;(?!\))|\((?!;))*+;\))*+"  # comments that are not nested
-)
+_SPACE: Final = r"(?:[ \t\n\r]++|;;[^\n\r]*+|\(;(?:[^(;]|;(?!\))|\((?!;))*+;\))*+"  # comments that are not nested
 _TOKENS: Final = re.compile(
     rf"{_SPACE}(\((?:;|@(?:{_WORD}++|{_STRING})?)?|\)|(?:{_WORD}++|{_STRING})++|.|\Z)", re.DOTALL
 )
@@ -252,4 +250,6 @@ def is_string(word: str) -> bool:
 
 def is_identifier(word: str) -> bool:
     """Whether a token is an identifier, quoted or not; it may be one whose name is empty."""
-    return word.startswith("$") and ('"' not in word or _PLAIN_STRING.fullmatch(word, 1) is not None)
+    return word.startswith("$") and (
+        '"' not in word or _PLAIN_STRING.fullmatch(word, 1) is not None
+    )

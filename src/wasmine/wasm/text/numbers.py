@@ -29,7 +29,8 @@ def _decimal(digits: str) -> int:
     if len(digits) <= _MANY_DIGITS:
         return int(digits or "0")
     half = len(digits) // 2
-    return _decimal(digits[:-half]) * 10**half + _decimal(digits[-half:])
+    high, low = _decimal(digits[:-half]), _decimal(digits[-half:])
+    return high * int(10**half) + low
 
 
 def integer_bits(word: str, width: int) -> int | None:

@@ -43,6 +43,7 @@ from wasmine.wasm.text.commands import (
     Wait,
 )
 from wasmine.wasm.text.cursor import Cursor
+from wasmine.wasm.text.fields import FIELDS
 from wasmine.wasm.text.lexer import Tokens
 from wasmine.wasm.text.numbers import float_bits, integer_bits
 from wasmine.wasm.text.types import HEAP_CODES
@@ -96,7 +97,7 @@ def parse_script(text: str | bytes, *, memory64: bool = True) -> list[Command]:
     """
     tokens = Tokens(text)
     parser = _ScriptParser(tokens, memory64)
-    if parser.word == "(" and tokens.words[1] in _FIELD_WORDS:
+    if parser.word == "(" and tokens.words[1] in FIELDS:
         source = QuotedModule(tokens.text.encode(), memory64)
         return [ModuleCommand(*tokens.place(0), source, None, False)]
     commands = parser.commands()
@@ -105,9 +106,6 @@ def parse_script(text: str | bytes, *, memory64: bool = True) -> list[Command]:
     return commands
 
 
-_FIELD_WORDS: Final = frozenset(
-    "type rec import func table memory global tag export start elem data".split()
-)
 _NUMBERS: Final = {
     "i32.const": (I32, integer_bits, 32),
     "i64.const": (I64, integer_bits, 64),
@@ -158,7 +156,7 @@ class _ScriptParser(Cursor):
     def _message(self) -> str:
         return self.string().decode(errors="replace")
 
-    def _module(self, place: tuple[int, int]) -> Command:
+    def module(self, place: tuple[int, int]) -> Command:
         form = self.word
         if form == "instance":
             self.position += 1
@@ -193,7 +191,7 @@ class _ScriptParser(Cursor):
         self.position = position
         return name, TextModule(self.tokens, start, self._memory64)
 
-    def _register(self, place: tuple[int, int]) -> Command:
+    def register(self, place: tuple[int, int]) -> Command:
         return Register(*place, self.name(), self.identifier())
 
     def _action(self) -> Action:
@@ -263,24 +261,24 @@ class _ScriptParser(Cursor):
             return cast("AbstractHeapType", self.words[self.position - 1])
         return self.unsigned() if self.at_index else None
 
-    def _assert_return(self, place: tuple[int, int]) -> Command:
+    def assert_return(self, place: tuple[int, int]) -> Command:
         action = self._action()
         results = []
         while self.word == "(":
             results.append(self._result())
         return AssertReturn(*place, action, tuple(results))
 
-    def _assert_trap(self, place: tuple[int, int]) -> Command:
+    def assert_trap(self, place: tuple[int, int]) -> Command:
         subject = self._module_source() if self.at_form("module") else self._action()
         return AssertTrap(*place, subject, self._message())
 
-    def _assert_exhaustion(self, place: tuple[int, int]) -> Command:
+    def assert_exhaustion(self, place: tuple[int, int]) -> Command:
         return AssertExhaustion(*place, self._action(), self._message())
 
-    def _assert_exception(self, place: tuple[int, int]) -> Command:
+    def assert_exception(self, place: tuple[int, int]) -> Command:
         return AssertException(*place, self._action())
 
-    def _thread(self, place: tuple[int, int]) -> Command:
+    def thread(self, place: tuple[int, int]) -> Command:
         name = self._required_identifier()
         shared = []
         while self.accept_form("shared"):
@@ -291,7 +289,7 @@ class _ScriptParser(Cursor):
             self.expect(")")
         return Thread(*place, name, tuple(shared), tuple(self.commands()))
 
-    def _wait(self, place: tuple[int, int]) -> Command:
+    def wait(self, place: tuple[int, int]) -> Command:
         return Wait(*place, self._required_identifier())
 
     def _required_identifier(self) -> str:
@@ -302,14 +300,14 @@ class _ScriptParser(Cursor):
 
 
 _COMMANDS: Final[dict[str, Callable[[_ScriptParser, tuple[int, int]], Command]]] = {
-    "module": _ScriptParser._module,
-    "register": _ScriptParser._register,
-    "assert_return": _ScriptParser._assert_return,
-    "assert_trap": _ScriptParser._assert_trap,
-    "assert_exhaustion": _ScriptParser._assert_exhaustion,
-    "assert_exception": _ScriptParser._assert_exception,
-    "thread": _ScriptParser._thread,
-    "wait": _ScriptParser._wait,
+    "module": _ScriptParser.module,
+    "register": _ScriptParser.register,
+    "assert_return": _ScriptParser.assert_return,
+    "assert_trap": _ScriptParser.assert_trap,
+    "assert_exhaustion": _ScriptParser.assert_exhaustion,
+    "assert_exception": _ScriptParser.assert_exception,
+    "thread": _ScriptParser.thread,
+    "wait": _ScriptParser.wait,
 }
 _MODULE_ASSERTIONS: Final[dict[str, type[AssertModule]]] = {
     "assert_malformed": AssertMalformed,

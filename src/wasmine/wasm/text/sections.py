@@ -42,9 +42,7 @@ SECTIONS: Final = {
 class Sections:
     """Entries of sections, encoded."""
 
-    entries: dict[str, list[bytes]] = field(
-        default_factory=lambda: {name: [] for name in SECTIONS}
-    )
+    entries: dict[str, list[bytes]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
     start: bytes | None = None
     custom: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
     """Custom sections by place: `before` or `after`, and the name of a section, `first` or `last`."""

@@ -227,7 +227,7 @@ def read_type_field(parser: Parser, index: int) -> bytes:
 
 def read_recursive_field(parser: Parser, index: int) -> bytes:
     """The field `(rec ...)`, whose first type has this index."""
-    definitions = []
+    definitions: list[bytes] = []
     while not parser.accept(")"):
         if parser.keyword() != "type":
             raise parser.unexpected(parser.position - 1)
