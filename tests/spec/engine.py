@@ -108,6 +108,8 @@ def _ignore(*_: object) -> None:
 def _to_bits(type_: ValType, value: object) -> object:
     if isinstance(value, float):
         return int.from_bytes(struct.pack("<f" if type_ is F32 else "<d", value), "little")
+    if isinstance(value, bytes):
+        return int.from_bytes(value, "little")
     if isinstance(value, int):
         return value & (0xFFFF_FFFF if type_ is I32 else 0xFFFF_FFFF_FFFF_FFFF)
     return value

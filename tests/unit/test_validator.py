@@ -238,7 +238,6 @@ UNSUPPORTED = [
     ("threads", "(memory 1 1 shared)"),
     ("threads", "(func atomic.fence)"),
     ("tail-call", "(func return_call 0)"),
-    ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
 ]
 
 

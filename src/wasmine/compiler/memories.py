@@ -22,7 +22,7 @@ MemArg: TypeAlias = tuple[int, int, int]
 """Alignment exponent, offset, memory index."""
 
 
-def _address(f: FunctionBuilder, position: int, operand: str, memarg: MemArg, size: int) -> str:
+def address(f: FunctionBuilder, position: int, operand: str, memarg: MemArg, size: int) -> str:
     """The native address of `size` bytes; it traps, or the access will fault, beyond the end."""
     _, offset, index = memarg
     # Almost every module has one memory, whose key is the operand alone.
@@ -85,7 +85,7 @@ def _load(opcode: Opcode) -> Handler:
     kind, size, width = LLVM_TYPES[type_], opcode.access, f"i{8 * opcode.access}"
 
     def load(f: FunctionBuilder, position: int, memarg: MemArg) -> None:
-        pointer = _address(f, position, f.stack[-1], memarg, size)
+        pointer = address(f, position, f.stack[-1], memarg, size)
         r = f.stack[-1] = f"%v{position}"
         line = f.loaded[r] = f.loaded[pointer, size] = f.offsets[position]
         f.append(
@@ -98,7 +98,7 @@ def _load(opcode: Opcode) -> Handler:
         return load
 
     def load_narrow(f: FunctionBuilder, position: int, memarg: MemArg) -> None:
-        pointer = _address(f, position, f.stack[-1], memarg, size)
+        pointer = address(f, position, f.stack[-1], memarg, size)
         r = f.stack[-1] = f"%v{position}"
         line = f.loaded[r] = f.loaded[pointer, size] = f.offsets[position]
         location = f", !dbg !DILocation(line: {line}, scope: !{f.scope})"
@@ -118,7 +118,7 @@ def _store(opcode: Opcode) -> Handler:
 
     def store(f: FunctionBuilder, position: int, memarg: MemArg) -> None:
         value = f.stack.pop()
-        pointer = _address(f, position, f.stack.pop(), memarg, size)
+        pointer = address(f, position, f.stack.pop(), memarg, size)
         if narrow:
             cut = f"%v{position}"
             f.append(f.located(f"{cut} = trunc {kind} {value} to {width}", cut, value))
@@ -176,11 +176,11 @@ def _data_drop(f: FunctionBuilder, position: int, segment: int) -> None:
 
 
 def _accesses() -> dict[str, Handler]:
-    """A handler for every scalar load and store."""
+    """A handler for every load and store of a scalar or a whole vector."""
     found: dict[str, Handler] = {}
     for opcode in OPCODES:
         type_, _, operation = opcode.name.partition(".")
-        if type_ in ("i32", "i64", "f32", "f64"):
+        if type_ in ("i32", "i64", "f32", "f64") or operation in ("load", "store"):
             if operation.startswith("load"):
                 found[opcode.name] = _load(opcode)
             elif operation.startswith("store"):

@@ -12,12 +12,13 @@ SUPPORTED: Final = frozenset(
         "mvp",
         "bulk-memory",
         "reference-types",
+        "relaxed-simd",
         "saturating-float-to-int",
         "sign-extension",
         "simd",
     }
 )
-"""Features in the opcode table's words: all of WebAssembly 2.0."""
+"""Features in the opcode table's words: all of WebAssembly 2.0, and relaxed SIMD."""
 
 _SUPPORTED_TYPES: Final = frozenset({I32, I64, F32, F64, V128, FUNCREF, EXTERNREF})
 
