@@ -443,6 +443,8 @@ class ElementKind(IntEnum):
 
     FUNCREF = 0
     EXTERNREF = 1
+    ANYREF = 2
+    EXNREF = 3
 
 
 @record

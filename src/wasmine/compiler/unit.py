@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from wasmine.compiler import objects
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
@@ -80,6 +81,7 @@ class Unit:
                 *self._functions,
                 *map(self._declaration, sorted(self._called - self._defined)),
                 EXTERNALS,
+                objects.EXTERNALS,
                 ATTRIBUTES,
                 METADATA,
                 *self._subprograms,
