@@ -340,7 +340,8 @@ class VMStoreContext(ctypes.Structure):
     `stack_limit` is the lowest stack pointer allowed; `thread` the ThreadRecord of the thread
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
-    PyObject*.
+    PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
+    as nothing in the store needs one.
     """
 
     stack_limit: Pointer
@@ -350,6 +351,8 @@ class VMStoreContext(ctypes.Structure):
     boxes: Pointer
     python_store: Pointer
     flags: U64
+    types: Pointer
+    heap: Pointer
 
 
 @record
