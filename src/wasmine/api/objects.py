@@ -31,6 +31,7 @@ from wasmine.vm import objects
 
 if TYPE_CHECKING:
     from wasmine.api.store import Store
+    from wasmine.vm.heap import Held
 
 _PACKED_WIDTHS: Final = {"i8": 8, "i16": 16}
 _FORMATS: Final[dict[ValType | str, str]] = {
@@ -48,9 +49,10 @@ _FLOATS: Final = ("e", "f", "d")
 class HeapObject(StoreObject):
     """What Struct and Array have in common."""
 
-    __slots__ = ("__weakref__", "_address", "_store", "_type")
+    __slots__ = ("__weakref__", "_address", "_held", "_store", "_type")
 
     _address: int
+    _held: Held
     _type: DefinedType
 
     @classmethod
@@ -58,19 +60,14 @@ class HeapObject(StoreObject):
         """The wrapper of an object that has none: it holds the object from now on."""
         kind = Struct if isinstance(type_.composite, StructType) else Array
         self = kind.__new__(kind)
-        store.context.heap.hold(address)
-        self._attach(store, address, type_)
+        self._attach(store, store.context.references.heap.hold(address), type_)
         return self
 
-    def _attach(self, store: Store, address: int, type_: DefinedType) -> None:
+    def _attach(self, store: Store, held: Held, type_: DefinedType) -> None:
         self._store = store
         self._type = type_
-        self._address = address
-
-    def __del__(self) -> None:
-        address = getattr(self, "_address", 0)
-        if address:
-            self._store.context.heap.release(address)
+        self._held = held
+        self._address = held.address
 
     @property
     def address(self) -> int:
@@ -106,7 +103,7 @@ class HeapObject(StoreObject):
 
     def _write_here(self, place: int, field: FieldType, value: object, what: str) -> None:
         bits = to_field(field, value, self._store, what)
-        self._store.context.objects.write(place, field, bits)
+        self._store.allocator.write(place, field, bits)
 
 
 def to_field(field: FieldType, value: object, store: Store, what: str) -> int:
@@ -154,7 +151,7 @@ class Struct(HeapObject):
         bits = [0] * len(fields)
         for number, value in enumerate(() if given is None else given):
             bits[number] = to_field(fields[number], value, store, f"field {number}")
-        self._attach(store, store.context.objects.struct(type_, bits), type_)
+        self._attach(store, store.allocator.struct(type_, bits), type_)
         store.remember_heap_object(self)
 
     def _field(self, index: int) -> tuple[int, FieldType]:
@@ -224,20 +221,19 @@ class Array(HeapObject):
         length: int | None,
     ) -> None:
         field = objects.array_type(type_).field
-        make = store.context.objects.array
+        allocator = store.allocator
         if isinstance(given, bytes):
-            address = make(type_, len(given) // array_layout(type_.composite).element_size)
-            self._attach(store, address, type_)
+            size = array_layout(objects.array_type(type_)).element_size
+            self._attach(store, allocator.array(type_, len(given) // size), type_)
             self._copy(0, given)
         elif given is not None:
             bits = [
                 to_field(field, value, store, f"element {number}")
                 for number, value in enumerate(given)
             ]
-            self._attach(store, make(type_, len(bits)), type_)
-            self._store_bits(0, bits)
+            self._attach(store, allocator.array_of(type_, bits), type_)
         else:
-            self._attach(store, make(type_, operator.index(length)), type_)
+            self._attach(store, allocator.array(type_, operator.index(length)), type_)
         store.remember_heap_object(self)
 
     @property
@@ -303,12 +299,7 @@ class Array(HeapObject):
             for number, value in zip(numbers, values, strict=True)
         ]
         for number, value in zip(numbers, bits, strict=True):
-            self._store.context.objects.write(self._place(number), field, value)
-
-    def _store_bits(self, start: int, bits: Sequence[int]) -> None:
-        write, field = self._store.context.objects.write, self._element
-        for number, value in enumerate(bits, start):
-            write(self._place(number), field, value)
+            self._store.allocator.write(self._place(number), field, value)
 
     def _copy(self, start: int, raw: bytes) -> None:
         ctypes.memmove(self._place(start), raw, len(raw))

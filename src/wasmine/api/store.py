@@ -18,9 +18,9 @@ from wasmine.api.objects import HeapObject
 from wasmine.api.owner import StoreObject as StoreObject
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import InternalError, StoreError
-from wasmine.types import FunctionType, RefType
+from wasmine.types import DefinedType, FunctionType, RefType
 from wasmine.vm import process
-from wasmine.vm.objects import type_number
+from wasmine.vm.objects import Allocator, type_number
 from wasmine.vm.store import StoreContext
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Store:
     is inside raises StoreError.
     """
 
-    __slots__ = ("__weakref__", "_context", "_engine", "_functions", "_heap_objects", "objects")
+    __slots__ = ("__weakref__", "_context", "_engine", "_functions", "_heap_objects", "allocator", "objects")
 
     def __init__(self, engine: Engine | None = None) -> None:
         if hasattr(self, "_context"):
@@ -68,6 +68,8 @@ class Store:
         self._functions: Final[weakref.WeakValueDictionary[tuple[int, int], Function]] = (
             weakref.WeakValueDictionary()
         )
+        self.allocator: Final = Allocator(context.references, self._engine.signatures)
+        """Makes objects of the garbage-collected heap."""
         self._heap_objects: Final[weakref.WeakValueDictionary[int, HeapObject]] = (
             weakref.WeakValueDictionary()
         )
@@ -93,6 +95,14 @@ class Store:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Store cannot be pickled or copied")
 
+    def function_type_at(self, address: int) -> DefinedType:
+        """The defined type of the function of a record."""
+        number = VMCallerCheckedAnyfunc.from_address(address).type_index
+        type_ = self._engine.signatures.lookup(number)
+        if type_ is None:
+            raise InternalError(f"no type has the number {number}")
+        return type_
+
     def function_at(self, address: int) -> Function:
         """The Function for a record: always the same one for the same code and environment."""
         from wasmine.api.function import Function
@@ -101,9 +111,7 @@ class Store:
         key = (anyfunc.func_ptr, anyfunc.vmctx.host_env)
         known = self._functions.get(key)
         if known is None:
-            type_ = self._engine.signatures.lookup(anyfunc.type_index)
-            if type_ is None:
-                raise InternalError(f"no function type has the number {anyfunc.type_index}")
+            type_ = self.function_type_at(address)
             if not isinstance(type_.composite, FunctionType):
                 raise InternalError(f"{type_} is the type of no function")
             made = Function.make(self, address, type_.composite)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from wasmine.errors import UnsupportedFeature
-from wasmine.types import ArrayType, DefinedType, FieldType, StructType
+from wasmine.types import DefinedType, StructType
 from wasmine.vm import objects
 from wasmine.vm.globals import GlobalCell
-from wasmine.vm.objects import Objects
+from wasmine.vm.heap import Held
+from wasmine.vm.objects import Allocator
 from wasmine.wasm.module import ConstExpr
 
 _ARITHMETIC: Final[dict[str, Callable[[int, int], int]]] = {
@@ -23,8 +24,7 @@ _WIDTHS: Final = {"i32": 32, "i64": 64}
 class Evaluator:
     """Evaluates the constant expressions of one instance.
 
-    Objects that they make are held by `made` until `Objects.release`, so that a value may be kept
-    in Python until it has its place.
+    Objects that they make are held by this, until the values are where they belong.
     """
 
     def __init__(
@@ -32,18 +32,19 @@ class Evaluator:
         types: Sequence[DefinedType],
         globals_: Sequence[GlobalCell],
         function_reference: Callable[[int], int],
-        made: Objects,
+        allocator: Allocator,
     ) -> None:
         """`globals_` may grow later."""
         self._types = types
         self._globals = globals_
         self._function_reference = function_reference
-        self._made = made
+        self._allocator = allocator
+        self._held: list[Held] = []
 
     def __call__(self, expression: ConstExpr) -> int:
         """The bits of the value of a validated expression; of a reference its address, 0 for null.
 
-        Raises ResourceError or Trap if there is no room for an object.
+        Raises Trap if there is no room for an object.
         """
         stack: list[int] = []
         for opcode, immediate in expression.instructions:
@@ -64,7 +65,7 @@ class Evaluator:
                 case "ref", "i31", _:
                     stack.append(objects.i31(stack.pop()))
                 case "any", "convert_extern", _:
-                    stack.append(self._made.internalize(stack.pop()))
+                    stack.append(self._allocator.internalize(stack.pop()))
                 case "extern", "convert_any", _:
                     stack.append(objects.convert(stack.pop()))
                 case "struct" | "array", _, _:
@@ -79,22 +80,32 @@ class Evaluator:
                     )
         return stack.pop()
 
+    def let_go(self) -> None:
+        """Hold no object any more: the values are where they belong."""
+        self._held.clear()
+
     def _make(self, operation: str, immediate: Any, stack: list[int]) -> int:
         """The object that an instruction makes of its operands."""
+        held = self._allocate(operation, immediate, stack)
+        self._held.append(held)
+        return held.address
+
+    def _allocate(self, operation: str, immediate: Any, stack: list[int]) -> Held:
+        allocator = self._allocator
         if operation == "new_fixed":
             index, count = immediate
-            return self._made.array(self._types[index], _pop(stack, count))
+            return allocator.array_of(self._types[index], _pop(stack, count))
         type_ = self._types[immediate]
         match operation, type_.composite:
             case "new", StructType(fields):
-                return self._made.struct(type_, _pop(stack, len(fields)))
+                return allocator.struct(type_, _pop(stack, len(fields)))
             case "new_default", StructType(fields):
-                return self._made.struct(type_, [0] * len(fields))
+                return allocator.struct(type_, [0] * len(fields))
             case "new", _:
                 value, count = _pop(stack, 2)
-                return self._made.array(type_, [value] * count)
+                return allocator.filled_array(type_, value, count)
             case _:
-                return self._made.array(type_, [0] * stack.pop())
+                return allocator.array(type_, stack.pop())
 
 
 def _pop(stack: list[int], count: int) -> list[int]:

@@ -33,7 +33,9 @@ from wasmine.types import (
 )
 
 if TYPE_CHECKING:
-    from wasmine.vm.store import StoreContext
+    from wasmine.vm.heap import Held
+    from wasmine.vm.signatures import SignatureRegistry
+    from wasmine.vm.store import References
 
 I31_MASK: Final = 0x7FFF_FFFF
 
@@ -97,35 +99,63 @@ def array_type(type_: DefinedType) -> ArrayType:
     return type_.composite
 
 
-class Objects:
-    """Makes objects of a store. Each is held until `let_go`, as often as it is made."""
+class Allocator:
+    """Makes objects of a store, which must be claimed. They live as long as what holds them."""
 
-    def __init__(self, store: StoreContext) -> None:
-        self._store = store
+    def __init__(self, references: References, signatures: SignatureRegistry) -> None:
+        self._references = references
+        self._signatures = signatures
 
-    def struct(self, type_: DefinedType, values: Sequence[int]) -> int:
-        """A struct with these bits in its fields."""
+    def struct(self, type_: DefinedType, values: Sequence[int]) -> Held:
+        """A struct with these bits in its fields. Raises Trap if there is no room for it."""
         composite = struct_type(type_)
-        address = self._store.heap.new_struct(type_)
-        offsets = struct_layout(composite).offsets
-        for offset, field, bits in zip(offsets, composite.fields, values, strict=True):
+        layout = struct_layout(composite)
+        heap = self._references.heap
+        address = heap.allocate(self._signatures.register(type_), layout.size)
+        held = heap.hold(address)
+        for offset, field, bits in zip(layout.offsets, composite.fields, values, strict=True):
             self.write(address + offset, field, bits)
-        return address
+        return held
 
-    def array(self, type_: DefinedType, values: Sequence[int]) -> int:
-        """An array with these bits in its elements."""
+    def array(self, type_: DefinedType, length: int) -> Held:
+        """An array of zeros and nulls. Raises Trap if there is no room for it."""
+        layout = array_layout(array_type(type_))
+        heap = self._references.heap
+        number = self._signatures.register(type_)
+        return heap.hold(
+            heap.allocate_array(number, length, layout.element_size, layout.elements)
+        )
+
+    def array_of(self, type_: DefinedType, values: Sequence[int]) -> Held:
+        """An array with these bits in its elements. Raises Trap if there is no room for it."""
+        held = self.array(type_, len(values))
         composite = array_type(type_)
-        address = self._store.heap.new_array(type_, len(values))
         layout = array_layout(composite)
-        place = address + layout.elements
+        place = held.address + layout.elements
         for bits in values:
-            if bits:
-                self.write(place, composite.field, bits)
+            self.write(place, composite.field, bits)
             place += layout.element_size
-        return address
+        return held
+
+    def filled_array(self, type_: DefinedType, bits: int, length: int) -> Held:
+        """An array with the same bits in all elements. Raises Trap if there is no room for it."""
+        held = self.array(type_, length)
+        if bits and length:
+            composite = array_type(type_)
+            layout = array_layout(composite)
+            place = held.address + layout.elements
+            self.write(place, composite.field, bits)
+            element = ctypes.string_at(place, layout.element_size)
+            ctypes.memmove(place, element * length, layout.element_size * length)
+        return held
 
     def write(self, place: int, field: FieldType, bits: int) -> None:
         """Store a value in an object of the store."""
         if is_counted(field.storage):
-            self._store.references.keep(bits)
+            self._references.keep(bits)
         write(place, field, bits)
+
+    def internalize(self, raw: int) -> int:
+        """The anyref for an externref, whose box is the collector's from now on."""
+        self._references.keep(raw)
+        return convert(raw)

@@ -16,6 +16,16 @@ define internal ptr @header(ptr %box) alwaysinline {
   ret ptr %header
 }
 
+; Null, an i31 or an object of the heap: nobody counts those.
+define internal i1 @is_no_box(ptr %box) alwaysinline {
+  %bits = ptrtoint ptr %box to i64
+  %tags = and i64 %bits, 3
+  %tagged = icmp ne i64 %tags, 0
+  %null = icmp eq ptr %box, null
+  %none = or i1 %tagged, %null
+  ret i1 %none
+}
+
 define internal void @defer(ptr %store, ptr %box) alwaysinline {
   %head = get i64 VMStoreContext.externrefs, %store
   %link = or i64 %head, 1
@@ -54,7 +64,7 @@ nothing:
 
 ; The box enters a frame: the deferred list keeps it until the outermost call returns.
 define ptr @wasmine_externref_activate(ptr %vmctx, ptr %box) {
-  %null = icmp eq ptr %box, null
+  %null = call i1 @is_no_box(ptr %box)
   br i1 %null, label %done, label %look
 look:
   %link = get i64 VMExternRefInner.link, %box
@@ -73,7 +83,7 @@ done:
 }
 
 define void @wasmine_externref_inc(ptr %box) {
-  %null = icmp eq ptr %box, null
+  %null = call i1 @is_no_box(ptr %box)
   br i1 %null, label %done, label %inc
 inc:
   %strong = get i64 VMExternRefInner.strong, %box
@@ -86,7 +96,7 @@ done:
 
 ; The last count is handed to the deferred list, because freeing needs the interpreter lock.
 define void @wasmine_externref_dec(ptr %box) {
-  %null = icmp eq ptr %box, null
+  %null = call i1 @is_no_box(ptr %box)
   br i1 %null, label %done, label %dec
 dec:
   %strong = get i64 VMExternRefInner.strong, %box
