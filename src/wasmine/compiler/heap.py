@@ -43,7 +43,7 @@ _DISPLAY: Final = offset_of(VMTypeRecord, "display")
 
 # Nothing may be moved across: what comes behind may be interrupted by a signal whose handler
 # collects, and the object must say by then what it is. No instruction is made of it.
-_BARRIER: Final = 'fence syncscope("singlethread") seq_cst'
+BARRIER: Final = 'fence syncscope("singlethread") seq_cst'
 
 
 def _store(f: FunctionBuilder) -> Pointer:
@@ -106,7 +106,7 @@ def allocate(
         )
     if TYPE_OFFSET:
         raise ValueError("the type is the first field of an object")
-    f.append(f"store i32 {type_number}, ptr {new}\n{_BARRIER}")
+    f.append(f"store i32 {type_number}, ptr {new}\n{BARRIER}")
     return new
 
 
