@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Annotated, ClassVar, Final, Self, TypeAlias
 
+from wasmine.abi.convention import VALUE_SLOTS
 from wasmine.abi.layout import F32, F64, I32, I64, Kind
 from wasmine.abi.layout import U32 as U32
 from wasmine.abi.layout import U64 as U64
@@ -346,8 +347,9 @@ class VMStoreContext(ctypes.Structure):
     `stack_limit` is the lowest stack pointer allowed; `thread` the ThreadRecord of the thread
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
-    PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
-    as nothing in the store needs one.
+    PyObject*; `values` are the slots of `convention` for values that do not fit in registers. `types`
+    points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long as nothing in the
+    store needs one.
     """
 
     stack_limit: Pointer
@@ -359,6 +361,7 @@ class VMStoreContext(ctypes.Structure):
     flags: U64
     types: Pointer
     heap: Pointer
+    values: Annotated[ctypes.Array[ctypes.c_uint64], Kind(ctypes.c_uint64, 8, 2 * VALUE_SLOTS)]
 
 
 @record

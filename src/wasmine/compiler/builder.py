@@ -112,6 +112,11 @@ class FunctionBuilder:
                 self.entry.append(pointer.text)
         return pointers[-1].name
 
+    def store(self) -> str:
+        """The name of the pointer to the VMStoreContext, which the prologue defines."""
+        self.opened.add("%store")
+        return "%store"
+
     def pop(self, count: int) -> list[str]:
         """The last operands, in the order in which they were pushed."""
         start = len(self.stack) - count

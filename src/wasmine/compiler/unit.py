@@ -90,7 +90,7 @@ class Unit:
 
     def _declaration(self, index: int) -> str:
         signature = self._module.signature_of(index)
-        parameters = ", ".join(("ptr", *signature.params))
+        parameters = ", ".join(("ptr", *(signature.params[index] for index in signature.passed)))
         return f"declare hidden {WASM_CC} {signature.result} @f{index}({parameters})"
 
 

@@ -174,6 +174,11 @@ def _ref_is_null(f: FunctionBuilder, position: int, _: Any) -> None:
     f.stack[-1] = r
 
 
+def _ref_as_non_null(f: FunctionBuilder, position: int, _: Any) -> None:
+    f.append(f"%i{position} = icmp eq ptr {f.stack[-1]}, null")
+    f.trap_if(f"%i{position}", position, TrapCode.NULL_REFERENCE)
+
+
 def _ref_func(f: FunctionBuilder, position: int, index: int) -> None:
     offset = f.module.offsets.vmctx_anyfunc(index)
     f.append(f"%v{position} = getelementptr i8, ptr %vmctx, i64 {offset}")
@@ -200,5 +205,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "elem.drop": _elem_drop,
     "ref.null": _ref_null,
     "ref.is_null": _ref_is_null,
+    "ref.as_non_null": _ref_as_non_null,
     "ref.func": _ref_func,
 }

@@ -58,10 +58,7 @@ class Artifact:
     def _make_template(self, signatures: SignatureRegistry) -> bytes:
         info, process = self.info, current()
         content = bytearray(VMINSTANCE_SIZE + self.offsets.size_of_vmctx())
-        numbers = [
-            signatures.register(type_) if isinstance(type_, DefinedType | FunctionType) else 0
-            for type_ in info.types
-        ]
+        numbers = [signatures.register(type_) for type_ in info.types]
 
         def put(layout: str, region: str, index: int, *values: int) -> None:
             place = VMINSTANCE_SIZE + self.offsets.element(region, index)

@@ -38,8 +38,13 @@ stack:
   %fresh = icmp ult i64 %used, %eighth
   br i1 %fresh, label %run, label %done
 run:
+  ; What compiled code was about to hand over or take must be there when it goes on.
+  %kept = alloca i8, i64 $values_size, align 16
   ; WebAssembly code that the handler calls is measured against the stack that it runs on.
   %landing = get ptr ThreadRecord.landing, %thread
+  %store = get ptr Landing.store, %landing
+  %values = at VMStoreContext.values, %store
+  call void @llvm.memcpy.p0.p0.i64(ptr %kept, ptr %values, i64 $values_size, i1 false)
   %limit = get i64 ThreadRecord.stack_limit, %thread
   put i64 %middle, ThreadRecord.stack_limit, %thread
   ; References may be in registers, which are in the context on this stack, in the interrupted stack,
@@ -61,6 +66,7 @@ run:
   %raised = icmp slt i32 %status, 0
   br i1 %raised, label %unwind, label %resume
 resume:
+  call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %kept, i64 $values_size, i1 false)
   %same = call ptr @PyEval_SaveThread()
   ret void
 unwind:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from string import Template
 from typing import Final
 
+from wasmine.abi.convention import SLOT_SIZE, VALUE_SLOTS
 from wasmine.abi.runtime import (
     EXTERNREF_HEADER,
     RAISED,
@@ -119,6 +120,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
         "caller_sp": architecture.caller_sp,
+        "values_size": VALUE_SLOTS * SLOT_SIZE,
         "page_mask": architecture.page - 1,
         "slice_size": STACK_SLICE_SIZE,
         "trapped": TRAPPED,
