@@ -330,6 +330,7 @@ class VMExternRefBox(ctypes.Structure):
 
     `traced` is 1 once the box has been stored where nobody counts, in an object of the heap: then
     the collector decides when it goes. `marked` is 1 if a collection that is going on has found it.
+    `depth` is the store's when the box entered the deferred list.
     """
 
     next: Pointer
@@ -337,6 +338,7 @@ class VMExternRefBox(ctypes.Structure):
     store: Pointer
     traced: U64
     marked: U64
+    depth: U64
     inner: VMExternRefInner
 
 
@@ -347,9 +349,9 @@ class VMStoreContext(ctypes.Structure):
     `stack_limit` is the lowest stack pointer allowed; `thread` the ThreadRecord of the thread
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
-    PyObject*; `values` are the slots of `convention` for values that do not fit in registers. `types`
-    points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long as nothing in the
-    store needs one.
+    PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
+    as nothing in the store needs one; `values` are the slots of `convention` for values that do not
+    fit in registers.
     """
 
     stack_limit: Pointer
@@ -465,6 +467,8 @@ class ElementKind(IntEnum):
 
     FUNCREF = 0
     EXTERNREF = 1
+    ANYREF = 2
+    EXNREF = 3
 
 
 @record

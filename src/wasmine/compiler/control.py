@@ -60,7 +60,7 @@ class Loop(Label):
 # --- labels --------------------------------------------------------------------------------------
 
 
-def _bring(f: FunctionBuilder, label: Label) -> None:
+def bring(f: FunctionBuilder, label: Label) -> None:
     """Store the operands that a branch takes along. They stay on the stack."""
     types, position = label.types, label.position
     if not label.used:
@@ -92,7 +92,7 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     types = f.module.signature(type_).params
     label = Loop(position, types, len(f.stack) - len(types))
     f.labels.append(label)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     _meet(f, label)
 
@@ -110,7 +110,7 @@ def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
 
 def _else(f: FunctionBuilder, _position: int, _: Any) -> None:
     label = f.labels[-1]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     else_unreached(f)
 
@@ -133,7 +133,7 @@ def _end(f: FunctionBuilder, position: int, _: Any) -> None:
     if label.alternative:
         _else(f, position, None)
     if label.used:
-        _bring(f, label)
+        bring(f, label)
         f.append(f"br label %{label.name}")
         _meet(f, label)
     f.labels.pop()
@@ -164,7 +164,7 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
     label = f.labels[-1 - depth]
     if label is f.labels[0]:
         return _return(f, position, None)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     return True
 
@@ -172,14 +172,14 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
 def _br_if(f: FunctionBuilder, position: int, depth: int) -> None:
     condition = f.condition(f.stack.pop(), position)
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br i1 {condition}, label %{label.name}, label %N{position}\nN{position}:")
 
 
 def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
     reference = f.stack.pop()
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(
         f"%i{position} = icmp eq ptr {reference}, null\n"
         f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
@@ -189,7 +189,7 @@ def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
 
 def _br_on_non_null(f: FunctionBuilder, position: int, depth: int) -> None:
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(
         f"%i{position} = icmp ne ptr {f.stack.pop()}, null\n"
         f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
@@ -200,7 +200,7 @@ def _br_table(f: FunctionBuilder, _position: int, immediate: tuple[tuple[int, ..
     depths, default = immediate
     selector = f.stack.pop()
     for depth in sorted({*depths, default}):
-        _bring(f, f.labels[-1 - depth])
+        bring(f, f.labels[-1 - depth])
     labels = f.labels
     cases = " ".join(
         f"i32 {number}, label %{labels[-1 - depth].name}" for number, depth in enumerate(depths)

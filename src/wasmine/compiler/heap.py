@@ -29,10 +29,7 @@ ALLOCATE: Final = "wasmine_heap_allocate"
 """The slow path: a cell of zeros for a size, or a trap."""
 ALLOCATE_ARRAY: Final = "wasmine_heap_allocate_array"
 """An array of zeros for its type, length and size in bytes, or a trap."""
-TRACE_BOX: Final = "wasmine_externref_trace"
-"""Leaves the box of an externref to the collector: it is about to be stored where nothing counts."""
 EXTERNALS: Final = f"""
-declare void @{TRACE_BOX}(ptr) #4
 declare ptr @{ALLOCATE}(ptr, i64) #4
 declare ptr @{ALLOCATE_ARRAY}(ptr, i32, i32, i64) #4
 """
@@ -195,13 +192,3 @@ def is_instance(
     """
     actual = type_of(f, position, address, suffix)
     return is_subtype(f, position, actual, expected, type_, suffix=suffix)
-
-
-def trace_box(f: FunctionBuilder, position: int, value: str) -> None:
-    """Must come before an externref is stored into an object, or becomes an anyref.
-
-    `value` may be null, an i31 or an object too. A box that is read from an object again needs
-    nothing: the collector sees it in frames.
-    """
-    f.calls = True
-    f.append(f"call void @{TRACE_BOX}(ptr {value}) #3{f.location(position)}")

@@ -11,7 +11,6 @@ from typing import Final
 from wasmine.abi.image import Image
 from wasmine.abi.runtime import VMINSTANCE_SIZE
 from wasmine.abi.vmoffsets import VMOffsets
-from wasmine.types import DefinedType, FunctionType
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 from wasmine.vm.signatures import SignatureRegistry

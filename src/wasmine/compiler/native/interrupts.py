@@ -54,7 +54,6 @@ run:
   %sp = load i64, ptr %sp.p
   %sp.low = sub i64 %sp, $red_zone
   put i64 %sp.low, ThreadRecord.interrupted_sp, %thread
-  %store = get ptr Landing.store, %landing
   %heap = get ptr VMStoreContext.heap, %store
   call void @detach(ptr %heap, ptr %detached)
   %tstate = get ptr Landing.tstate, %landing

@@ -16,22 +16,22 @@ define internal ptr @header(ptr %box) alwaysinline {
   ret ptr %header
 }
 
-; Is this a reference to a box? Null, an i31 and an object of the heap are none.
-define internal i1 @is_box(ptr %reference) alwaysinline {
-  %bits = ptrtoint ptr %reference to i64
-  %tag = and i64 %bits, 3
-  %untagged = icmp eq i64 %tag, 0
-  %some = icmp ne i64 %bits, 0
-  %box = and i1 %untagged, %some
-  ret i1 %box
+; Null, an i31 or an object of the heap: nobody counts those.
+define internal i1 @is_no_box(ptr %box) alwaysinline {
+  %bits = ptrtoint ptr %box to i64
+  %tags = and i64 %bits, 3
+  %tagged = icmp ne i64 %tags, 0
+  %null = icmp eq ptr %box, null
+  %none = or i1 %tagged, %null
+  ret i1 %none
 }
 
-; The box is about to be stored where nobody counts, as it is or in the form that anyref has.
-define void @wasmine_externref_trace(ptr %reference) {
-  %counted = call i1 @is_box(ptr %reference)
-  br i1 %counted, label %flag, label %done
-flag:
-  %header = call ptr @header(ptr %reference)
+; The box is about to be stored where nobody counts: in an object, or in the form that anyref has.
+define void @wasmine_externref_keep(ptr %box) {
+  %none = call i1 @is_no_box(ptr %box)
+  br i1 %none, label %done, label %keep
+keep:
+  %header = call ptr @header(ptr %box)
   put i64 1, VMExternRefBox.traced, %header
   br label %done
 done:
@@ -43,6 +43,9 @@ define internal void @defer(ptr %store, ptr %box) alwaysinline {
   %link = or i64 %head, 1
   put i64 %link, VMExternRefInner.link, %box
   put ptr %box, VMStoreContext.externrefs, %store
+  %entered = call ptr @header(ptr %box)
+  %depth = get i64 VMStoreContext.depth, %store
+  put i64 %depth, VMExternRefBox.depth, %entered
   ret void
 }
 
@@ -78,8 +81,8 @@ nothing:
 
 ; The box enters a frame: the deferred list keeps it until the outermost call returns.
 define ptr @wasmine_externref_activate(ptr %vmctx, ptr %box) {
-  %counted = call i1 @is_box(ptr %box)
-  br i1 %counted, label %look, label %done
+  %null = call i1 @is_no_box(ptr %box)
+  br i1 %null, label %done, label %look
 look:
   %link = get i64 VMExternRefInner.link, %box
   %out = icmp eq i64 %link, 0
@@ -97,8 +100,8 @@ done:
 }
 
 define void @wasmine_externref_inc(ptr %box) {
-  %counted = call i1 @is_box(ptr %box)
-  br i1 %counted, label %inc, label %done
+  %null = call i1 @is_no_box(ptr %box)
+  br i1 %null, label %done, label %inc
 inc:
   %strong = get i64 VMExternRefInner.strong, %box
   %more = add i64 %strong, 1
@@ -110,8 +113,8 @@ done:
 
 ; The last count is handed to the deferred list, because freeing needs the interpreter lock.
 define void @wasmine_externref_dec(ptr %box) {
-  %counted = call i1 @is_box(ptr %box)
-  br i1 %counted, label %dec, label %done
+  %null = call i1 @is_no_box(ptr %box)
+  br i1 %null, label %done, label %dec
 dec:
   %strong = get i64 VMExternRefInner.strong, %box
   %last = icmp eq i64 %strong, 1

@@ -25,6 +25,7 @@ from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
 from wasmine.compiler.records import expand
@@ -73,6 +74,8 @@ declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
 declare ptr @wasmine_externref_from(ptr, ptr)
 declare ptr @wasmine_funcref_from(ptr, ptr)
+declare ptr @wasmine_reference_from(ptr, i64, ptr)
+declare ptr @wasmine_object_from_anyref(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
 """
@@ -93,17 +96,22 @@ declare i64 @llvm.usub.sat.i64(i64, i64)
 """
 PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
+    "wasmine_py_array",
     "wasmine_py_attach_thread",
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
+    "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
+    "wasmine_py_object_from_external",
     "wasmine_py_object_from_funcref",
     "wasmine_py_overflow_error",
     "wasmine_py_raise_trap",
+    "wasmine_py_reference_from",
     "wasmine_py_store_busy",
+    "wasmine_py_struct",
     "wasmine_py_type_error",
 )
 """Symbols whose address is a Python object."""
@@ -160,7 +168,15 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + INTERRUPTS + REFERENCES + HEAP + COLLECTOR + ENTRY + PYTHON + builtins(),
+        FAULTS
+        + INTERRUPTS
+        + REFERENCES
+        + HEAP
+        + COLLECTOR
+        + OBJECTS
+        + ENTRY
+        + PYTHON
+        + builtins(),
         architecture,
     )
 
