@@ -29,7 +29,7 @@ from wasmine.abi.vmcontext import (
 )
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import bring
-from wasmine.compiler.heap import BARRIER, allocate, allocate_array, is_subtype, type_of
+from wasmine.compiler.heap import allocate, allocate_array, is_subtype, type_of
 from wasmine.compiler.ir import IN_CONTEXT, IN_OBJECT, INVARIANT, LLVM_TYPES, UNLIKELY, ZEROS
 from wasmine.compiler.module import Pointer
 from wasmine.errors import InternalError, TrapCode
@@ -227,7 +227,7 @@ def _new_array(f: FunctionBuilder, position: int, type_index: int, length: str) 
     """A new array of zeros and nulls."""
     layout = array_layout(_array(f, type_index))
     number = _type_number(f, position, type_index)
-    array = allocate_array(f, position, number, length, layout.element_size, layout.elements)
+    array = allocate_array(f, position, number, length, layout)
     _know(f, array)
     return array
 
@@ -260,13 +260,12 @@ def _array_new_fixed(f: FunctionBuilder, position: int, immediate: tuple[int, in
     type_ = _array(f, type_index)
     layout = array_layout(type_)
     values = f.pop(count)
-    array_size = layout.elements + count * layout.element_size
-    if array_size <= FIXED:
+    size = layout.elements + count * layout.element_size
+    if size <= FIXED:
         number = _type_number(f, position, type_index)
-        array = allocate(f, position, number, array_size)
+        array = allocate(f, position, number, size)
         place = _place(f, f"%g{position}a", array, LENGTH_OFFSET)
-        # A signal's handler may collect right behind this: the length must be there before elements.
-        f.append(f"store i32 {count}, ptr {place}{IN_CONTEXT}\n{BARRIER}")
+        f.append(f"store i32 {count}, ptr {place}{IN_CONTEXT}")
         _know(f, array)
     else:
         array = _new_array(f, position, type_index, str(count))

@@ -23,11 +23,6 @@ done:
 """
 
 _KEEP_ALL: Final = """
-define void @wasmine_externref_keep(ptr %box) {
-  call void @wasmine_externref_inc(ptr %box)
-  ret void
-}
-
 define void @wasmine_externref_keep_all(ptr %place, i64 %count) {
 entry:
   br label %head

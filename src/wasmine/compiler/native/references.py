@@ -26,11 +26,26 @@ define internal i1 @is_no_box(ptr %box) alwaysinline {
   ret i1 %none
 }
 
+; The box is about to be stored where nobody counts: in an object, or in the form that anyref has.
+define void @wasmine_externref_keep(ptr %box) {
+  %none = call i1 @is_no_box(ptr %box)
+  br i1 %none, label %done, label %keep
+keep:
+  %header = call ptr @header(ptr %box)
+  put i64 1, VMExternRefBox.traced, %header
+  br label %done
+done:
+  ret void
+}
+
 define internal void @defer(ptr %store, ptr %box) alwaysinline {
   %head = get i64 VMStoreContext.externrefs, %store
   %link = or i64 %head, 1
   put i64 %link, VMExternRefInner.link, %box
   put ptr %box, VMStoreContext.externrefs, %store
+  %entered = call ptr @header(ptr %box)
+  %depth = get i64 VMStoreContext.depth, %store
+  put i64 %depth, VMExternRefBox.depth, %entered
   ret void
 }
 
@@ -44,6 +59,8 @@ fill:
   call void @Py_IncRef(ptr %object)
   %box = getelementptr i8, ptr %header, i64 $externref_header
   put ptr %store, VMExternRefBox.store, %header
+  put i64 0, VMExternRefBox.traced, %header
+  put i64 0, VMExternRefBox.marked, %header
   put i64 1, VMExternRefInner.strong, %box
   put ptr %object, VMExternRefInner.object, %box
   put ptr null, VMExternRefBox.previous, %header
@@ -124,9 +141,8 @@ define void @wasmine_externref_store(ptr %vmctx, ptr %slot, ptr %box) {
   ret void
 }
 
-define internal void @free_box(ptr %header) noinline {
-  %box = getelementptr i8, ptr %header, i64 $externref_header
-  %object = get ptr VMExternRefInner.object, %box
+; Take a box out of its store's list.
+define internal void @unlink_box(ptr %header) {
   %next = get ptr VMExternRefBox.next, %header
   %previous = get ptr VMExternRefBox.previous, %header
   %store = get ptr VMExternRefBox.store, %header
@@ -140,17 +156,25 @@ inner:
   br label %back
 back:
   %last = icmp eq ptr %next, null
-  br i1 %last, label %free, label %link
+  br i1 %last, label %done, label %link
 link:
   put ptr %previous, VMExternRefBox.previous, %next
-  br label %free
-free:
+  br label %done
+done:
+  ret void
+}
+
+define internal void @free_box(ptr %header) noinline {
+  %box = getelementptr i8, ptr %header, i64 $externref_header
+  %object = get ptr VMExternRefInner.object, %box
+  call void @unlink_box(ptr %header)
   call void @free(ptr %header)
   call void @Py_DecRef(ptr %object)
   ret void
 }
 
-; Empty the deferred list: no frame of the store holds references any more. The interpreter lock is
+; Empty the deferred list: no frame of the store holds references any more. Boxes that objects of the
+; heap may hold are left to its collector. The interpreter lock is
 ; held. Freeing runs Python code, which may enter the store again and start a new list.
 define void @wasmine_externref_drain(ptr %store) {
 entry:
@@ -169,10 +193,13 @@ body:
   %strong = get i64 VMExternRefInner.strong, %box
   %fewer = sub i64 %strong, 1
   put i64 %fewer, VMExternRefInner.strong, %box
-  %dead = icmp eq i64 %fewer, 0
+  %unheld = icmp eq i64 %fewer, 0
+  %header = call ptr @header(ptr %box)
+  %traced = get i64 VMExternRefBox.traced, %header
+  %untraced = icmp eq i64 %traced, 0
+  %dead = and i1 %unheld, %untraced
   br i1 %dead, label %release, label %again
 release:
-  %header = call ptr @header(ptr %box)
   call void @free_box(ptr %header)
   br label %again
 again:

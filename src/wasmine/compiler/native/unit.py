@@ -16,7 +16,7 @@ from wasmine.abi.runtime import (
     VMINSTANCE_SIZE,
     PreviousHandlers,
 )
-from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
+from wasmine.abi.vmcontext import LANDING_COOKIE, ElementKind, Landing, VMExternRefBox, size_of
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
@@ -57,6 +57,8 @@ declare void @Py_DecRef(ptr)
 declare void @Py_IncRef(ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
+declare i32 @clock_gettime(i32, ptr)
+declare i32 @madvise(ptr, i64, i32)
 declare i32 @mprotect(ptr, i64, i32)
 declare ptr @pthread_getspecific(i32)
 declare i32 @pthread_kill(i64, i32)
@@ -86,6 +88,8 @@ declare void @llvm.eh.sjlj.longjmp(ptr)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.ctlz.i64(i64, i1)
+declare i64 @llvm.ctpop.i64(i64)
 declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.usub.sat.i64(i64, i64)
@@ -119,7 +123,7 @@ SIGSEGV: Final = 11
 SA_SIGINFO: Final = 4
 
 
-def _placeholders(architecture: Architecture) -> dict[str, int]:
+def _placeholders(architecture: Architecture) -> dict[str, int | str]:
     return {
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
@@ -139,7 +143,10 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "externref_kind": ElementKind.EXTERNREF.value,
         "vminstance_size": VMINSTANCE_SIZE,
         "landing_words": size_of(Landing) // 8,
+        "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
+        "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
+        "red_zone": architecture.red_zone,
         **heap_placeholders(),
     }
 
