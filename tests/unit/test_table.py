@@ -10,12 +10,12 @@ import pytest
 from wasmine.abi.vmcontext import ElementKind, VMLinearTable, VMTableDefinition
 from wasmine.errors import ResourceError, Trap, TrapCode, UnsupportedFeature
 from wasmine.types import EXTERNREF, FUNCREF, Limits, RefType, TableType, ref
-from wasmine.vm.table import MAX_TABLE_ELEMENTS, LinearTable
+from wasmine.vm.table import MAX_TABLE_ELEMENTS, LinearTable, Uncounted
 
 OUT_OF_BOUNDS = r"^undefined element: out of bounds table access$"
 
 
-class Counts:
+class Counts(Uncounted):
     """Counts references as an externref box would."""
 
     def __init__(self) -> None:
