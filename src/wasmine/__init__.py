@@ -12,6 +12,7 @@ from wasmine.api.globals import Global
 from wasmine.api.instance import Exports, Instance
 from wasmine.api.memory import Memory
 from wasmine.api.module import Module
+from wasmine.api.objects import Array, Struct
 from wasmine.api.store import Store
 from wasmine.api.table import Table
 from wasmine.errors import (
@@ -37,15 +38,22 @@ from wasmine.types import (
     I32,
     I64,
     V128,
+    ArrayType,
+    DefinedType,
     ExportType,
+    FieldType,
     FunctionType,
     GlobalType,
     ImportType,
     Limits,
     MemoryType,
+    RefType,
+    StructType,
     TableType,
     TagType,
     ValType,
+    defined,
+    ref,
 )
 from wasmine.version import __version__
 
@@ -57,11 +65,15 @@ __all__ = [
     "I32",
     "I64",
     "V128",
+    "Array",
+    "ArrayType",
     "CompileError",
+    "DefinedType",
     "DeserializeError",
     "Engine",
     "ExportType",
     "Exports",
+    "FieldType",
     "Frame",
     "Function",
     "FunctionType",
@@ -77,9 +89,12 @@ __all__ = [
     "Memory",
     "MemoryType",
     "Module",
+    "RefType",
     "ResourceError",
     "Store",
     "StoreError",
+    "Struct",
+    "StructType",
     "Table",
     "TableType",
     "TagType",
@@ -89,6 +104,8 @@ __all__ = [
     "ValType",
     "WasmineError",
     "__version__",
+    "defined",
+    "ref",
 ]
 
 # Tracebacks and documentation show where users find a name, not where it is written.

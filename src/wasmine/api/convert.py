@@ -28,7 +28,11 @@ class References(Protocol):
 
 def check_type(type_: ValType) -> None:
     """Raises UnsupportedFeature for values that Python cannot pass to functions."""
-    if type_ is V128 or (isinstance(type_, RefType) and top(type_.heap) == "exn"):
+    if isinstance(type_, RefType):
+        known = not isinstance(type_.heap, int) and top(type_.heap) != "exn"
+    else:
+        known = type_ in (I32, I64, F32, F64)
+    if not known:
         raise UnsupportedFeature(f"unsupported type {type_}")
 
 

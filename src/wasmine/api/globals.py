@@ -32,6 +32,8 @@ class Global(StoreObject):
             raise TypeError(f"a global's type is a GlobalType, not {type!r}")
         if type.value is not V128:
             check_type(type.value)
+        if value is None and not type.value.is_defaultable:
+            raise TypeError(f"a global of type {type.value} needs a value")
         store = store_for(store, value)
         cell = GlobalCell(type, references=store.context.references)
         store.context.roots.append(cell)

@@ -11,7 +11,7 @@ from wasmine.api import archive
 from wasmine.api.engine import Engine
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
-from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
+from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import IMPLEMENTED

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasmine.abi.runtime import NativeCallable
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc
-from wasmine.api import native
+from wasmine.api import native, references
 from wasmine.api.convert import check_type
-from wasmine.api import references
 from wasmine.api.engine import Engine
 from wasmine.api.hooks import HostCallable
 from wasmine.api.objects import HeapObject
 from wasmine.api.owner import StoreObject as StoreObject
 from wasmine.api.thunks import THUNKS, ensure_runtime
-from wasmine.errors import InternalError, StoreError
+from wasmine.errors import InternalError
 from wasmine.types import DefinedType, FunctionType, RefType
 from wasmine.vm import process
 from wasmine.vm.objects import Allocator, type_number
@@ -52,7 +51,15 @@ class Store:
     is inside raises StoreError.
     """
 
-    __slots__ = ("__weakref__", "_context", "_engine", "_functions", "_heap_objects", "allocator", "objects")
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_engine",
+        "_functions",
+        "_heap_objects",
+        "allocator",
+        "objects",
+    )
 
     def __init__(self, engine: Engine | None = None) -> None:
         if hasattr(self, "_context"):
@@ -163,14 +170,19 @@ class Store:
         info, index = found
         return info.names.locals.get(index, {})
 
-    def host_function(self, function: object, type_: FunctionType, name: str) -> int:
-        """The record of a Python callable. Raises UnsupportedFeature for types of the future."""
+    def host_function(
+        self, function: object, type_: FunctionType, name: str, defined: DefinedType | None = None
+    ) -> int:
+        """The record of a Python callable, whose type may be known to modules as `defined`.
+
+        Raises UnsupportedFeature for types of the future.
+        """
         for value_type in (*type_.params, *type_.results):
             check_type(value_type)
         explanation = HostCallable(name, type_, self)
         thunk = THUNKS.host(type_)
         return self._context.host_function(
-            function, explanation, thunk, self._engine.signatures.register(type_)
+            function, explanation, thunk, self._engine.signatures.register(defined or type_)
         )
 
     def reference_from(self, type_: RefType, value: object) -> int:

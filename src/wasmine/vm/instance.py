@@ -10,6 +10,7 @@ import ctypes
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from wasmine.abi.convention import is_counted
@@ -27,13 +28,14 @@ from wasmine.abi.vmcontext import (
     offset_of,
     size_of,
 )
+from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.errors import InternalError, Trap, TrapCode
 from wasmine.types import DefinedType, FunctionType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.constants import Evaluator
 from wasmine.vm.globals import GlobalCell
-from wasmine.vm.objects import Allocator
 from wasmine.vm.memory import LinearMemory, MemoryStyle
+from wasmine.vm.objects import Allocator
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
@@ -54,6 +56,10 @@ def _required(expression: ConstExpr | None) -> ConstExpr:
     if expression is None:
         raise InternalError("an active segment has no offset")
     return expression
+
+
+def _function_reference(vmctx: int, offsets: VMOffsets, index: int) -> int:
+    return vmctx + offsets.vmctx_anyfunc(index)
 
 
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
@@ -111,7 +117,8 @@ class InstanceHandle:
         self._evaluate = Evaluator(
             artifact.info.types,
             self.globals,
-            self.function_reference,
+            # Not a method: whoever refers to this keeps it until the garbage collector comes by.
+            partial(_function_reference, self.vmctx, offsets),
             Allocator(store.references, signatures),
         )
         self._segment_roots: Final[list[object]] = []
@@ -222,7 +229,7 @@ class InstanceHandle:
 
     def function_reference(self, index: int) -> int:
         """The address of the record of a function, which a funcref to it holds."""
-        return self.vmctx + self._offsets.vmctx_anyfunc(index)
+        return _function_reference(self.vmctx, self._offsets, index)
 
     def initialize(self, call: Callable[[int], object]) -> None:
         """Run what the module does when it is instantiated; `call` runs a function by its record.

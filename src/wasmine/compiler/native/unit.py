@@ -169,15 +169,7 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS
-        + INTERRUPTS
-        + REFERENCES
-        + HEAP
-        + COLLECTOR
-        + OBJECTS
-        + ENTRY
-        + PYTHON
-        + builtins(),
+        FAULTS + INTERRUPTS + REFERENCES + HEAP + COLLECTOR + OBJECTS + ENTRY + PYTHON + builtins(),
         architecture,
     )
 
