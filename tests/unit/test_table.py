@@ -20,12 +20,12 @@ from wasmine.types import (
     defined,
     ref,
 )
-from wasmine.vm.table import MAX_TABLE_ELEMENTS, LinearTable
+from wasmine.vm.table import MAX_TABLE_ELEMENTS, LinearTable, Uncounted
 
 OUT_OF_BOUNDS = r"^undefined element: out of bounds table access$"
 
 
-class Counts:
+class Counts(Uncounted):
     """Counts references as an externref box would."""
 
     def __init__(self) -> None:

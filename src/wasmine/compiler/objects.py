@@ -263,9 +263,8 @@ def _array_new_fixed(f: FunctionBuilder, position: int, immediate: tuple[int, in
     size = layout.elements + count * layout.element_size
     if size <= FIXED:
         number = _type_number(f, position, type_index)
-        array = allocate(f, position, number, size)
-        place = _place(f, f"%g{position}a", array, LENGTH_OFFSET)
-        f.append(f"store i32 {count}, ptr {place}{IN_CONTEXT}")
+        # One byte more for loops that hold the address behind the last element.
+        array = allocate(f, position, number, size + 1, length=count)
         _know(f, array)
     else:
         array = _new_array(f, position, type_index, str(count))

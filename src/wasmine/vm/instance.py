@@ -14,6 +14,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from wasmine.abi.convention import is_counted
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.runtime import VMINSTANCE_SIZE, VMInstance
 from wasmine.abi.vmcontext import (
     FastGasCounter,
@@ -119,6 +121,7 @@ class InstanceHandle:
             partial(_function_reference, self.vmctx, offsets),
             Allocator(store.references, signatures),
         )
+        self._segment_roots: Final[list[object]] = []
         self._make_memories(memory_styles)
         self._make_tables()
         self._make_globals()
@@ -262,6 +265,11 @@ class InstanceHandle:
             segment = self._record(VMSegment, "element_segments", index)
             segment.base = self._pointer_array(references)
             segment.length = len(references)
+            if is_traced(element.type):
+                root = self._references.track(
+                    RootKind.SEGMENT, ctypes.addressof(segment), self._arena
+                )
+                self._segment_roots.append(root)
             return
         offset = self._evaluate(_required(element.offset))
         self.tables[element.table].store(offset, references)

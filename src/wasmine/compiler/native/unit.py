@@ -89,6 +89,7 @@ declare i32 @wasmine_enter(ptr, ptr)
 declare void @wasmine_leave(ptr)
 declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
 declare void @wasmine_raise_trap(ptr)
+declare void @wasmine_heap_poll(ptr)
 declare void @wasmine_unwind(ptr) noreturn
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
