@@ -151,6 +151,7 @@ ARCHITECTURE = Architecture(
     caller_sp=16,
     red_zone=0,
     callee_saved=tuple(f"x{number}" for number in range(19, 30)),
+    futex=98,
     llvm_options=(),
     unwanted_features=(),
 )

@@ -67,6 +67,8 @@ class Architecture:
     """Bytes below its stack pointer that a function may use without moving it."""
     callee_saved: tuple[str, ...]
     """The registers that a function must give back as it found them and that can hold pointers."""
+    futex: int
+    """Linux's number for the system call."""
     llvm_options: tuple[str, ...]
     """What LLVM's code generator must be told, so that every access to memory is made."""
     unwanted_features: tuple[str, ...]

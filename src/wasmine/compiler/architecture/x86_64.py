@@ -90,6 +90,7 @@ ARCHITECTURE = Architecture(
     caller_sp=16,
     red_zone=128,
     callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
+    futex=202,
     # A conditional move whose operand is in memory became a branch around the load.
     llvm_options=("-x86-cmov-converter-force-mem-operand=false",),
     # Their loads can be masked. LLVM makes a load and the choice of its value one of those,
