@@ -19,6 +19,7 @@ from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import InternalError
 from wasmine.types import DefinedType, FunctionType, RefType
 from wasmine.vm import process
+from wasmine.vm.heap import HeapStatistics
 from wasmine.vm.objects import Allocator, type_number
 from wasmine.vm.store import StoreContext
 
@@ -95,6 +96,20 @@ class Store:
     def context(self) -> StoreContext:
         """The store's native side."""
         return self._context
+
+    @property
+    def heap(self) -> HeapStatistics:
+        """Figures of the garbage-collected heap."""
+        references = self._context.references
+        return references.heap.statistics if references.has_heap else HeapStatistics()
+
+    def collect(self) -> None:
+        """Free the objects of the heap that nothing refers to any more.
+
+        That happens by itself as objects are made. Raises StoreError if another thread is in the store.
+        """
+        if self._context.references.has_heap:
+            self._context.exclusively(self._context.references.heap.collect)
 
     def __repr__(self) -> str:
         return f"<wasmine.Store at {id(self):#x}>"

@@ -41,6 +41,8 @@ MINIMUM_THRESHOLD: Final = 16 << 20
 """Bytes that are always allocated before the next collection."""
 ZERO_STEP: Final = 4096
 """Bytes of a run that are zeroed at a time, at least one cell: as much as the nearest cache holds."""
+STRESS = 0
+"""What new heaps have as `VMHeap.stress`; tests set it."""
 _FIRST_CAPACITY: Final = 256
 
 
@@ -161,19 +163,19 @@ def _publish(record: VMHeap, array: str, address: int, count: int) -> None:
 class HeapStatistics:
     """Sizes in bytes."""
 
-    size: int
+    size: int = 0
     """Of the blocks that hold objects or did since the last collection."""
-    live: int
+    live: int = 0
     """Of the objects that the last collection found alive, in whole cells."""
-    allocated: int
+    allocated: int = 0
     """Of cells handed out since then."""
-    collections: int
+    collections: int = 0
     """How many there have been."""
-    postponed: int
+    postponed: int = 0
     """How many could not be, because frames of the store were on another stack."""
-    nanoseconds: int
+    nanoseconds: int = 0
     """That all collections took together."""
-    longest: int
+    longest: int = 0
     """Nanoseconds that the longest collection took."""
 
 
@@ -204,6 +206,7 @@ class Heap:
         record.types = types
         record.maximum = maximum
         record.threshold = record.minimum_threshold = MINIMUM_THRESHOLD
+        record.stress = record.stress_countdown = STRESS
         record.stack = record.stack_top = record.stack_committed = start + stack
         record.stack_end = start + base
         for index, size in enumerate(CELL_SIZES):
