@@ -60,10 +60,10 @@ class Sections:
                 pieces.append(custom_section(HINT, vector(self.hints)))
             pieces.append(self._section(name, number, context))
             pieces += self._custom("after", name)
-        pieces += self._custom("after", "last")
         content = self._names(context) if names else b""
         if content:
             pieces.append(custom_section("name", content))
+        pieces += self._custom("after", "last")
         return b"".join(pieces)
 
     def _custom(self, order: str, place: str) -> list[bytes]:
