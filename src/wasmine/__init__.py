@@ -50,6 +50,7 @@ from wasmine.types import (
     ValType,
 )
 from wasmine.version import __version__
+from wasmine.wasm.features import Features
 
 __all__ = [
     "EXTERNREF",
@@ -64,6 +65,7 @@ __all__ = [
     "Engine",
     "ExportType",
     "Exports",
+    "Features",
     "Frame",
     "Function",
     "FunctionType",

@@ -13,7 +13,7 @@ from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
 from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import IMPLEMENTED
+from wasmine.wasm.features import DEFAULT, IMPLEMENTED, Features
 from wasmine.wasm.module import Kind, ModuleInfo
 from wasmine.wasm.validator import validate, validate_bodies, validate_module
 
@@ -31,10 +31,11 @@ class Module:
     """
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
-        info = decode(read_source(source))
+        engine = _engine_for(engine)
+        info = decode(read_source(source), engine.features)
         validate_module(info)
         _require_implemented(info)
-        self._prepare(info, _engine_for(engine))
+        self._prepare(info, engine)
         self._own_image()
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
@@ -44,10 +45,13 @@ class Module:
         self._thunks_ready = False
 
     @staticmethod
-    def validate(source: Source) -> bool:
-        """Whether the source is a valid module. Raises TypeError or OSError if there is none."""
+    def validate(source: Source, *, features: Features = DEFAULT) -> bool:
+        """Whether the source is a valid module that uses these features at most.
+
+        Raises TypeError or OSError if there is none.
+        """
         try:
-            validate(read_source(source))
+            validate(read_source(source), features)
         except CompileError:
             return False
         return True
@@ -168,7 +172,7 @@ class Module:
         engine = _engine_for(engine)
         wasm, image = archive.unpack(bytes(memoryview(data)), engine)
         try:
-            info = decode(wasm)
+            info = decode(wasm, engine.features)
         except CompileError as error:
             raise DeserializeError(f"the compiled module contains no module: {error}") from None
         self = cls.__new__(cls)
@@ -181,7 +185,7 @@ class Module:
 
     def __reduce__(self) -> tuple[object, ...]:
         engine = self.engine
-        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory))
+        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory, engine.features))
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -209,5 +213,5 @@ def _engine_for(engine: object) -> Engine:
     return engine
 
 
-def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle) -> Module:
-    return Module(data, engine=Engine(opt_level=opt_level, memory=memory))
+def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle, features: Features) -> Module:
+    return Module(data, engine=Engine(opt_level=opt_level, memory=memory, features=features))

@@ -49,6 +49,8 @@ HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
 }
 _REFERENCE: Final = {0x63: True, 0x64: False}
 """The two general forms, followed by a heap type: whether they are nullable."""
+_NULLABLE_FORM: Final = ("function-references", "gc")
+"""Either brought nullable references to defined types."""
 
 _REF_TYPES: Final = {code: ref(heap) for code, heap in HEAP_TYPES.items()}
 _NUMBER_TYPES: Final[dict[int, ValType]] = {0x7F: I32, 0x7E: I64, 0x7D: F32, 0x7C: F64}
@@ -80,7 +82,7 @@ def read_heap_type(reader: Reader, info: ModuleInfo) -> HeapType:
     offset = reader.offset
     code = reader.signed(33)
     if code >= 0:
-        info.features.require("function-references", "malformed heap type", offset)
+        info.features.require(_NULLABLE_FORM, "malformed heap type", offset)
         return info.heap_type(code)
     heap = HEAP_TYPES.get(code + 0x80)
     if heap is None:
@@ -93,7 +95,8 @@ def _reference_type(code: int, reader: Reader, info: ModuleInfo, phrase: str) ->
     """The reference type that begins with this code, which was read; None if there is none."""
     offset = reader.offset - 1
     if code in _REFERENCE:
-        info.features.require("function-references", phrase, offset)
+        proposals = _NULLABLE_FORM if _REFERENCE[code] else "function-references"
+        info.features.require(proposals, phrase, offset)
         return ref(read_heap_type(reader, info), _REFERENCE[code])
     heap = HEAP_TYPES.get(code)
     if heap is None:
@@ -219,7 +222,8 @@ def read_rec_type(reader: Reader, info: ModuleInfo) -> None:
         count = reader.count(limits.TYPES - first, "types")
         info.rec_groups.append((first, count))
     group = [_read_sub_type(reader, info, first + place, first) for place in range(count)]
-    if info.resolve:
+    # only with garbage collection can a type refer to itself
+    if info.resolve and info.features.gc:
         info.types += define(group, first)
     else:
         info.types += [defined(declaration.composite) for declaration in group]
