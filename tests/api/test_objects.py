@@ -15,7 +15,6 @@ from tests.harness import assemble, instance, module
 from wasmine import (
     FUNCREF,
     I32,
-    I64,
     V128,
     Engine,
     Function,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from wasmine.api import archive
 from wasmine.api.engine import Engine
+from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
 from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
@@ -22,23 +21,12 @@ if TYPE_CHECKING:
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str]
-
-
-def read_source(source: Source) -> bytes:
-    """The bytes of a module that is given as bytes or as a path. Raises OSError, TypeError."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
-    if isinstance(source, str | os.PathLike):
-        return Path(source).read_bytes()
-    raise TypeError(f"a module is given as bytes or a path, not {type(source).__name__}")
-
 
 class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 
-    `source` is the binary format as bytes, or the path of a file. Raises MalformedModule,
-    InvalidModule or UnsupportedFeature with the place in the module, and OSError for a path that
+    `source` is the binary format as bytes, the text format as string or bytes, or the path of a file
+    with either. Raises MalformedModule (MalformedText for text), InvalidModule or UnsupportedFeature with the place in the module, and OSError for a path that
     cannot be read.
     """
 

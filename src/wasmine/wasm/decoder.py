@@ -22,6 +22,7 @@ from wasmine.wasm.module import (
     Import,
     Kind,
     ModuleInfo,
+    Section,
 )
 from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.reader import Reader
@@ -84,6 +85,7 @@ def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
     size = reader.u32()
     if size > len(reader.data) - reader.position:
         raise MalformedModule("length out of bounds", reader.offset)
+    info.sections.append(Section(section, reader.position, reader.position + size))
     if section == 0:
         _read_custom(reader.part(size), info)
         return last
@@ -271,7 +273,7 @@ def _read_element_segment(
         items = [read_constant_expression(reader, info) for _ in range(count)]
     else:
         items = functions.read(reader, count)
-    return ElementSegment(mode, type_, table, offset, items)
+    return ElementSegment(flags, mode, type_, table, offset, items)
 
 
 class _FunctionReferences:
