@@ -376,7 +376,7 @@ class ThreadRecord(ctypes.Structure):
 
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
     a trap is made after landing. `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread
-    is in, 0 outside.
+    is in, 0 outside; `signalled` is 1 if a signal has arrived outside since the last one.
     """
 
     landing: Pointer
@@ -390,6 +390,7 @@ class ThreadRecord(ctypes.Structure):
     slice_length: U64
     slice: Pointer
     waiter: Pointer
+    signalled: U64
 
 
 @record

@@ -100,7 +100,6 @@ ALL: Final = Features(**{field.name: True for field in fields(Features)})
 
 IMPLEMENTED: Final = replace(
     ALL,
-    relaxed_simd=False,
     function_references=False,
     exceptions=False,
     gc=False,

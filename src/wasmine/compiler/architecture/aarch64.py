@@ -149,6 +149,7 @@ ARCHITECTURE = Architecture(
     context_sp=176 + 8 + 31 * 8,
     # The frame record, x29 and x30, lies between.
     caller_sp=16,
+    futex=98,
     llvm_options=(),
     unwanted_features=(),
 )

@@ -63,6 +63,8 @@ class Architecture:
     """Where it holds the stack pointer."""
     caller_sp: int
     """From a function's frame address to the stack pointer of its caller after the return."""
+    futex: int
+    """Linux's number for the system call."""
     llvm_options: tuple[str, ...]
     """What LLVM's code generator must be told, so that every access to memory is made."""
     unwanted_features: tuple[str, ...]
