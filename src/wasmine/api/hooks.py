@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.convention import SLOT_SIZE
 from wasmine.api.convert import WIDTHS, from_bits, to_bits
+from wasmine.api.objects import Array, Struct
 from wasmine.errors import InternalError, StoreError
-from wasmine.types import FUNCREF, FunctionType, RefType
+from wasmine.types import EXTERNREF, FUNCREF, V128, FunctionType, RefType
 from wasmine.vm import memory, process, traps
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def convert_bits(function: RawFunction, arguments: tuple[object, ...], keywords:
             raise TypeError(f"{what}: bits are an integer, not {name}") from None
         if not 0 <= bits < 1 << WIDTHS[kind]:
             raise OverflowError(f"{what}: {bits} is not {WIDTHS[kind]} bits")
-        converted.append(bits)
+        # The thunk takes a v128 as bytes here too.
+        converted.append(bits.to_bytes(16, "little") if kind is V128 else bits)
     return function(*converted)
 
 
@@ -115,7 +117,8 @@ class HostCallable:
                 bits = to_bits(kind, value, store)
             except (TypeError, OverflowError) as error:
                 raise _explain(f"{self.name}() result {position} ({kind})", error) from None
-            ctypes.c_uint64.from_address(slots + position * SLOT_SIZE).value = bits
+            content = bits.to_bytes(SLOT_SIZE, "little")
+            ctypes.memmove(slots + position * SLOT_SIZE, content, SLOT_SIZE)
 
     def _values(self, result: object) -> tuple[object, ...]:
         count = len(self.type.results)
@@ -145,6 +148,25 @@ def funcref_from(store: Store, value: object) -> int:
     return store.reference_from(FUNCREF, value)
 
 
+def reference_from(function: Function | RawFunction, position: int, value: object) -> int:
+    """The address that stands for an argument which is a reference of any type."""
+    kind = function.type.params[position]
+    try:
+        return to_bits(kind, value, function.store)
+    except (TypeError, OverflowError) as error:
+        raise _explain(f"{function.name}() parameter {position} ({kind})", error) from None
+
+
+def external_from(store: Store, value: object) -> int:
+    """The externref that stands for an object of the heap."""
+    return store.reference_from(EXTERNREF, value)
+
+
+def object_from_external(store: Store, address: int) -> object:
+    """The object of the heap that an externref stands for."""
+    return store.object_from(EXTERNREF, address)
+
+
 def object_from_funcref(store: Store, address: int) -> object:
     """The function that an address stands for."""
     return store.object_from(FUNCREF, address)
@@ -164,16 +186,21 @@ def memory_view(instance: Memory) -> memoryview:
 
 
 HOOKS: Final[dict[str, Callable[..., object]]] = {
+    "wasmine_py_array": Array,
     "wasmine_py_attach_thread": attach_thread,
     "wasmine_py_convert_arguments": convert_arguments,
     "wasmine_py_convert_bits": convert_bits,
     "wasmine_py_convert_results": convert_results,
+    "wasmine_py_external_from": external_from,
     "wasmine_py_funcref_from": funcref_from,
     "wasmine_py_grow_memory": grow_memory,
     "wasmine_py_memory_view": memory_view,
+    "wasmine_py_object_from_external": object_from_external,
     "wasmine_py_object_from_funcref": object_from_funcref,
     "wasmine_py_overflow_error": OverflowError,
     "wasmine_py_raise_trap": traps.raise_trap,
+    "wasmine_py_reference_from": reference_from,
     "wasmine_py_store_busy": store_busy,
+    "wasmine_py_struct": Struct,
     "wasmine_py_type_error": TypeError,
 }
