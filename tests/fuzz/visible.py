@@ -26,7 +26,7 @@ from wasmine.types import (
     top,
 )
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.disassembler import module_text
+from wasmine.wasm.disassembler import disassemble
 from wasmine.wasm.module import Export, ModuleInfo
 
 VISIBLE: Final = frozenset({I32, I64, F32, F64, FUNCREF, EXTERNREF})
@@ -54,8 +54,8 @@ def with_numbers(wasm: bytes) -> bytes:
     fields = [field for export in info.exports for field in _fields(info, export)]
     if not fields:
         return wasm
-    text = module_text(wasm).rstrip().removesuffix(")")
-    return wat2wasm("\n".join([text, *fields, ")"]))
+    *lines, end = disassemble(info)
+    return wat2wasm("\n".join([*lines, *fields, end]))
 
 
 def _fields(info: ModuleInfo, export: Export) -> Iterator[str]:
