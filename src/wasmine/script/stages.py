@@ -20,7 +20,7 @@ INVALID: Final = "invalid module"
 LINK: Final = "link error"
 TRAP: Final = "trap"
 EXHAUSTION: Final = "exhaustion"
-EXCEPTION: Final = "WebAssembly exception"
+EXCEPTION: Final = "WasmException"
 
 _STAGES: Final[dict[type[BaseException], str]] = {
     MalformedModule: MALFORMED,
