@@ -12,6 +12,7 @@ from wasmine.api.globals import Global
 from wasmine.api.instance import Exports, Instance
 from wasmine.api.memory import Memory
 from wasmine.api.module import Module
+from wasmine.api.source import wat2wasm
 from wasmine.api.store import Store
 from wasmine.api.table import Table
 from wasmine.errors import (
@@ -22,6 +23,7 @@ from wasmine.errors import (
     InvalidModule,
     LinkError,
     MalformedModule,
+    MalformedText,
     ResourceError,
     StoreError,
     Trap,
@@ -48,6 +50,7 @@ from wasmine.types import (
     ValType,
 )
 from wasmine.version import __version__
+from wasmine.wasm.features import Features
 
 __all__ = [
     "EXTERNREF",
@@ -62,6 +65,7 @@ __all__ = [
     "Engine",
     "ExportType",
     "Exports",
+    "Features",
     "Frame",
     "Function",
     "FunctionType",
@@ -74,6 +78,7 @@ __all__ = [
     "Limits",
     "LinkError",
     "MalformedModule",
+    "MalformedText",
     "Memory",
     "MemoryType",
     "Module",
@@ -89,11 +94,12 @@ __all__ = [
     "ValType",
     "WasmineError",
     "__version__",
+    "wat2wasm",
 ]
 
 # Tracebacks and documentation show where users find a name, not where it is written.
 for _name in __all__:
     _thing = globals()[_name]
-    if isinstance(_thing, type):
+    if callable(_thing):
         _thing.__module__ = "wasmine"
 del _name, _thing

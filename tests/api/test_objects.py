@@ -177,7 +177,6 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: Function(abs, 5), TypeError, "a FunctionType, not 5"),  # type: ignore[arg-type]
     (lambda: Function(abs, FunctionType(), store=5), TypeError, "a Store, not 5"),  # type: ignore[arg-type]
     (lambda: Function(lambda x: x), TypeError, "give the function's type: the annotation of 'x'"),
-    (lambda: Function(abs, FunctionType((V128,))), UnsupportedFeature, "unsupported type v128"),
     (lambda: Function(abs, FunctionType((ref("any"),))), UnsupportedFeature, "type anyref"),
     (lambda: Function(abs, FunctionType((), (ref("func", False),))), UnsupportedFeature, "func"),
     (lambda: FunctionType((int,)), TypeError, "<class 'int'> is not a value type"),  # type: ignore[arg-type]

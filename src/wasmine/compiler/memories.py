@@ -210,11 +210,11 @@ def _data_drop(f: FunctionBuilder, position: int, segment: int) -> None:
 
 
 def _accesses() -> dict[str, Handler]:
-    """A handler for every scalar load and store."""
+    """A handler for every load and store of a scalar or a whole vector."""
     found: dict[str, Handler] = {}
     for opcode in OPCODES:
         type_, _, operation = opcode.name.partition(".")
-        if type_ in ("i32", "i64", "f32", "f64"):
+        if type_ in ("i32", "i64", "f32", "f64") or operation in ("load", "store"):
             if operation.startswith("load"):
                 found[opcode.name] = _load(opcode)
             elif operation.startswith("store"):

@@ -27,10 +27,8 @@ def evaluate(
         match kind, operation, immediate:
             case "i32" | "i64", "const", int(value):
                 stack.append(value & (1 << _WIDTHS[kind]) - 1)
-            case "f32" | "f64", "const", int(bits):
+            case "f32" | "f64" | "v128", "const", int(bits):
                 stack.append(bits)
-            case "v128", "const", bytes(content):
-                stack.append(int.from_bytes(content, "little"))
             case "global", "get", int(index):
                 stack.append(globals_[index].get_bits())
             case "ref", "null", _:

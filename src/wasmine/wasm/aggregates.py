@@ -87,8 +87,8 @@ def _field(operands: Operands, place: _Place) -> FieldType:
 
 def _require_packed(field: FieldType, packed: bool) -> None:
     if field.is_packed is not packed:
-        wanted = "packed" if packed else "not packed"
-        raise InvalidModule(f"type mismatch: {field} is not {wanted}")
+        is_ = "is packed" if field.is_packed else "is not packed"
+        raise InvalidModule(f"type mismatch: {field} {is_}")
 
 
 def _get_field(operands: Operands, place: _Place, packed: bool) -> None:

@@ -27,6 +27,7 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.compiler.architecture import Architecture, by_name
+from wasmine.compiler.ir import VECTOR
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.entry import ENTRY
@@ -47,6 +48,9 @@ declare i32 @PyErr_CheckSignals()
 declare i32 @PyErr_ExceptionMatches(ptr)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyBytes_AsString(ptr)
+declare ptr @PyBytes_FromStringAndSize(ptr, i64)
+declare i64 @PyBytes_Size(ptr)
 declare double @PyFloat_AsDouble(ptr)
 declare ptr @PyFloat_FromDouble(double)
 declare i64 @PyLong_AsLongLong(ptr)
@@ -54,6 +58,8 @@ declare i64 @PyLong_AsUnsignedLongLong(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyLong_FromUnsignedLongLong(i64)
 declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyNumber_Lshift(ptr, ptr)
+declare ptr @PyNumber_Or(ptr, ptr)
 declare i32 @PyList_Append(ptr, ptr)
 declare ptr @PyList_New(i64)
 declare i32 @PyObject_GetBuffer(ptr, ptr, i32)
@@ -85,6 +91,8 @@ declare ptr @wasmine_externref_from(ptr, ptr)
 declare ptr @wasmine_funcref_from(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
+declare ptr @wasmine_bytes_from_vector($vector)
+declare ptr @wasmine_int_from_vector($vector)
 """
 INTRINSICS: Final = """
 declare ptr @llvm.frameaddress.p0(i32)
@@ -122,7 +130,7 @@ SIGSEGV: Final = 11
 SA_SIGINFO: Final = 4
 
 
-def _placeholders(architecture: Architecture) -> dict[str, int]:
+def _placeholders(architecture: Architecture) -> dict[str, int | str]:
     return {
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
@@ -149,6 +157,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "notified": WaiterState.NOTIFIED.value,
         "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
+        "vector": VECTOR,
         "offset_flag": OFFSET_FLAG,
     }
 
@@ -159,7 +168,7 @@ def _unit(text: str, architecture: str) -> str:
     defined = set(re.findall(r"^define .*?@([\w.]+)\(", body, re.MULTILINE))
     external = "\n".join(
         f"{line} nonlazybind"
-        for line in EXTERNAL.strip().splitlines()
+        for line in EXTERNAL.replace("$vector", VECTOR).strip().splitlines()
         if re.findall(r"@(\w+)", line)[0] not in defined
     )
     objects = "\n".join(f"@{name} = external global i8" for name in PYTHON_OBJECTS)

@@ -1,0 +1,27 @@
+"""`wasmine wast`: scripts of the official test suite."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final, TextIO
+
+from wasmine.cli.common import FAILED, OK, Command, read_file, write
+from wasmine.script import run_script
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+")
+
+
+def _wast(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
+    code = OK
+    for path in arguments.files:
+        report = run_script(read_file(path))
+        write(stdout, (f"{path}:{failure}" for failure in report.failures))
+        write(stdout, [f"{path}: {report}"])
+        if report.failures:
+            code = FAILED
+    return code
+
+
+WAST: Final = Command("wast", "Run scripts of the test suite; shows what fails.", _arguments, _wast)
