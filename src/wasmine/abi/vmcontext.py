@@ -375,7 +375,7 @@ class ThreadRecord(ctypes.Structure):
     """What the signal handler knows of a thread: its landing place, its stacks, its last trap.
 
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
-    a trap is made after landing.
+    a trap is made after landing. `exception` is the one that has landed, until Python has taken it.
     """
 
     landing: Pointer
@@ -388,6 +388,7 @@ class ThreadRecord(ctypes.Structure):
     trap_address: Pointer
     slice_length: U64
     slice: Pointer
+    exception: Pointer
 
 
 @record
@@ -397,6 +398,13 @@ class VMHostFunction(ctypes.Structure):
     callable: Pointer
     store: Pointer
     explanation: Pointer
+
+
+@record
+class VMTag(ctypes.Structure):
+    """The tag of exceptions; its address is its identity. `type_index` is the number of its type."""
+
+    type_index: VMSharedSignatureIndex
 
 
 @record

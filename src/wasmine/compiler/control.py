@@ -50,6 +50,14 @@ class Label:
         self.operands: list[str] = []
         """The parameters of an `if`, for its other half."""
 
+    @property
+    def leads_on(self) -> bool:
+        """Whether `finish` has anything to write."""
+        return False
+
+    def finish(self, f: FunctionBuilder) -> None:
+        """Write what belongs behind the end of the block, where control does not come in."""
+
 
 class Loop(Label):
     """A label that stands in front of its block."""
@@ -60,7 +68,7 @@ class Loop(Label):
 # --- labels --------------------------------------------------------------------------------------
 
 
-def _bring(f: FunctionBuilder, label: Label) -> None:
+def bring(f: FunctionBuilder, label: Label) -> None:
     """Store the operands that a branch takes along. They stay on the stack."""
     types, position = label.types, label.position
     if not label.used:
@@ -72,7 +80,7 @@ def _bring(f: FunctionBuilder, label: Label) -> None:
             f.append(f"store {types[number]} {value}, ptr %s{position}_{number}")
 
 
-def _meet(f: FunctionBuilder, label: Label) -> None:
+def meet(f: FunctionBuilder, label: Label) -> None:
     """Begin the block where the branches to a label meet, with the operands that they bring."""
     position = label.position
     f.append(f"{label.name}:")
@@ -92,9 +100,9 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     types = f.module.signature(type_).params
     label = Loop(position, types, len(f.stack) - len(types))
     f.labels.append(label)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
-    _meet(f, label)
+    meet(f, label)
 
 
 def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
@@ -110,7 +118,7 @@ def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
 
 def _else(f: FunctionBuilder, _position: int, _: Any) -> None:
     label = f.labels[-1]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     else_unreached(f)
 
@@ -125,17 +133,21 @@ def else_unreached(f: FunctionBuilder) -> None:
     f.stack[label.height :] = label.operands
 
 
-def _end(f: FunctionBuilder, position: int, _: Any) -> None:
+def end(f: FunctionBuilder, position: int, _: Any) -> None:
+    """The end of a block that control reaches from within."""
     label = f.labels[-1]
     if type(label) is Loop:
         f.labels.pop()
         return
     if label.alternative:
         _else(f, position, None)
-    if label.used:
-        _bring(f, label)
+    if label.used or label.leads_on:
+        bring(f, label)
         f.append(f"br label %{label.name}")
-        _meet(f, label)
+        label.finish(f)
+        meet(f, label)
+    else:
+        label.finish(f)
     f.labels.pop()
     if not f.labels:
         _return(f, position, None)
@@ -146,12 +158,13 @@ def end_unreached(f: FunctionBuilder, position: int) -> bool:
     label = f.labels[-1]
     if label.alternative:
         else_unreached(f)
-        _end(f, position, None)
+        end(f, position, None)
         return True
+    label.finish(f)
     f.labels.pop()
     if type(label) is Loop or not label.used:
         return False
-    _meet(f, label)
+    meet(f, label)
     if not f.labels:
         _return(f, position, None)
     return True
@@ -164,7 +177,7 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
     label = f.labels[-1 - depth]
     if label is f.labels[0]:
         return _return(f, position, None)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     return True
 
@@ -172,14 +185,14 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
 def _br_if(f: FunctionBuilder, position: int, depth: int) -> None:
     condition = f.condition(f.stack.pop(), position)
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br i1 {condition}, label %{label.name}, label %N{position}\nN{position}:")
 
 
 def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
     reference = f.stack.pop()
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(
         f"%i{position} = icmp eq ptr {reference}, null\n"
         f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
@@ -189,7 +202,7 @@ def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
 
 def _br_on_non_null(f: FunctionBuilder, position: int, depth: int) -> None:
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(
         f"%i{position} = icmp ne ptr {f.stack.pop()}, null\n"
         f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
@@ -200,7 +213,7 @@ def _br_table(f: FunctionBuilder, _position: int, immediate: tuple[tuple[int, ..
     depths, default = immediate
     selector = f.stack.pop()
     for depth in sorted({*depths, default}):
-        _bring(f, f.labels[-1 - depth])
+        bring(f, f.labels[-1 - depth])
     labels = f.labels
     cases = " ".join(
         f"i32 {number}, label %{labels[-1 - depth].name}" for number, depth in enumerate(depths)
@@ -247,7 +260,16 @@ def _emit_call(
     f: FunctionBuilder, position: int, signature: Signature, callee: str, environment: str
 ) -> None:
     f.calls = True
-    call = f"call {_callee(f, position, signature, callee, environment)}"
+    call = _callee(f, position, signature, callee, environment)
+    handler = f.handler
+    if handler is None:
+        call = f"call {call}{f.location(position)}"
+    else:
+        handler.landed = True
+        call = (
+            f"invoke {call} to label %K{position} unwind label %P{handler.position}"
+            f"{f.location(position)}\nK{position}:"
+        )
     results = signature.results
     r = f"%v{position}"
     if not results:
@@ -277,10 +299,7 @@ def _callee(
             line = store_value(signature.params[index], values[index], f.store(), offset, name)
             f.append(line + IN_CONTEXT)
         arguments %= tuple(values[index] for index in signature.passed)
-    return (
-        f"{WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
-        f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
-    )
+    return f"{WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
 
 
 def _emit_tail_call(
@@ -288,7 +307,8 @@ def _emit_tail_call(
 ) -> bool:
     # No stack is passed on, so that LLVM can always do what `musttail` demands; the results that a
     # callee leaves in the store are those of this function.
-    call = f"musttail call {_callee(f, position, signature, callee, environment)}"
+    callee = _callee(f, position, signature, callee, environment)
+    call = f"musttail call {callee}{f.location(position)}"
     if signature.result == "void":
         f.append(f"{call}\nret void")
     else:
@@ -385,7 +405,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "loop": _loop,
     "if": _if,
     "else": _else,
-    "end": _end,
+    "end": end,
     "br": _br,
     "br_if": _br_if,
     "br_table": _br_table,

@@ -12,10 +12,13 @@ from wasmine.abi.runtime import (
     EXTERNREF_HEADER,
     RAISED,
     STACK_SLICE_SIZE,
+    THROWN,
     TRAPPED,
     VMINSTANCE_SIZE,
+    CodeRange,
     PreviousHandlers,
 )
+from wasmine.abi.unwind import NATIVE_HEADER
 from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.native.boundary import thunks
@@ -25,6 +28,7 @@ from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.unwinding import unwinding
 from wasmine.compiler.records import expand
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
@@ -33,6 +37,8 @@ EXTERNAL: Final = """
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
+declare void @PyErr_Fetch(ptr, ptr, ptr)
+declare void @PyErr_NormalizeException(ptr, ptr, ptr)
 declare i32 @PyErr_CheckSignals()
 declare i32 @PyErr_ExceptionMatches(ptr)
 declare ptr @PyEval_SaveThread()
@@ -64,6 +70,8 @@ declare i32 @wasmine_enter(ptr, ptr)
 declare void @wasmine_leave(ptr)
 declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
 declare void @wasmine_raise_trap(ptr)
+declare void @wasmine_raise_exception(ptr)
+declare ptr @wasmine_exception_raised(ptr)
 declare void @wasmine_unwind(ptr) noreturn
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
@@ -90,14 +98,18 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
+    "wasmine_py_exception_address",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
     "wasmine_py_object_from_funcref",
     "wasmine_py_overflow_error",
+    "wasmine_py_prepare_frames",
+    "wasmine_py_raise_exception",
     "wasmine_py_raise_trap",
     "wasmine_py_store_busy",
     "wasmine_py_type_error",
+    "wasmine_py_wasm_exception",
 )
 """Symbols whose address is a Python object."""
 
@@ -118,6 +130,11 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "slice_size": STACK_SLICE_SIZE,
         "trapped": TRAPPED,
         "raised": RAISED,
+        "thrown": THROWN,
+        "range_words": size_of(CodeRange) // 8,
+        "table_header": NATIVE_HEADER,
+        "saved_registers": len(architecture.saved_registers),
+        "pc_register": len(architecture.saved_registers) - 1,
         "stack_overflow": TrapCode.STACK_OVERFLOW.value,
         "heap_out_of_bounds": TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS.value,
         "sigsegv": SIGSEGV,
@@ -149,7 +166,13 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + INTERRUPTS + REFERENCES + ENTRY + PYTHON + builtins(),
+        FAULTS
+        + INTERRUPTS
+        + unwinding(by_name(architecture))
+        + REFERENCES
+        + ENTRY
+        + PYTHON
+        + builtins(),
         architecture,
     )
 
@@ -161,4 +184,6 @@ def thunks_ir(
     architecture: str,
 ) -> str:
     """IR of the thunks for these function types."""
-    return _unit(thunks(entries, raws, imports), architecture)
+    # Import thunks call it with results of all types; what is declared as a function has one type.
+    throw = "@wasmine_throw = external global i8\n"
+    return _unit(throw + thunks(entries, raws, imports), architecture)
