@@ -396,15 +396,16 @@ def _dump(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int
     if (arguments.ir or arguments.asm) and arguments.function is None:
         raise UsageError("--ir and --asm show one function: name it with --function")
     info = validate(_read(arguments.file))
+    written = decode(info.data, resolve=False)
     index = None if arguments.function is None else _find_function(info, arguments.function)
     if index is None:
-        _write(stdout, disassemble(info))
+        _write(stdout, disassemble(written))
     elif arguments.ir:
         _write(stdout, _compile(arguments).ir(index).splitlines())
     elif arguments.asm:
         _write(stdout, _compile(arguments).asm(index).expandtabs().splitlines())
     else:
-        _write(stdout, disassemble_function(info, index))
+        _write(stdout, disassemble_function(written, index))
     return OK
 
 

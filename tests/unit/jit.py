@@ -170,8 +170,9 @@ class Program:
         self.put(offsets.vmctx_store(), ctypes.addressof(self.store))
         ids: dict[FunctionType, int] = {}
         for index, type_ in enumerate(info.types):
-            if isinstance(type_, FunctionType):
-                self.put(offsets.vmctx_signature_id(index), ids.setdefault(type_, len(ids) + 7), 4)
+            if isinstance(type_.composite, FunctionType):
+                number = ids.setdefault(type_.composite, len(ids) + 7)
+                self.put(offsets.vmctx_signature_id(index), number, 4)
         for index in self.indices:
             record = VMCallerCheckedAnyfunc.from_address(self.vmctx + offsets.vmctx_anyfunc(index))
             record.func_ptr = self.function_address(index)

@@ -1,19 +1,21 @@
-"""Validation: the specification's phrase for each rule, dead code, and what is not supported."""
+"""Validation: the specification's phrase for each rule, dead code, and what is switched off."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
-from wasmine.errors import InternalError, InvalidModule, UnsupportedFeature
+from wasmine.errors import CompileError, InternalError, InvalidModule, MalformedModule
 from wasmine.types import EXTERNREF, F64, I32, I64, ValType
+from wasmine.wasm import aggregates, flow, rules
 from wasmine.wasm.body import decode_body
-from wasmine.wasm.code_validator import validate_body
+from wasmine.wasm.code_validator import RULES, validate_body
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import SUPPORTED
+from wasmine.wasm.features import ALL, Features
 from wasmine.wasm.opcodes import BY_NAME, OPCODES
-from wasmine.wasm.rules import RULES, typed_rule
+from wasmine.wasm.rules import typed_rule
 from wasmine.wasm.validator import validate, validate_module
 
 from .binary import HEADER, section
@@ -218,46 +220,97 @@ def test_an_error_points_at_its_instruction() -> None:
     assert data[caught.value.offset - 3 : caught.value.offset + 1] == b"\x01\x42\x05\x45"
 
 
-UNSUPPORTED = [
-    ("gc", "(type (struct))"),
-    ("gc", "(rec)"),
-    ("gc", "(rec (type (func)) (type (func)))"),
-    ("gc", "(type (sub (func)))"),
-    ("gc", "(func (local anyref))"),
-    ("gc", "(func (drop (ref.i31 (i32.const 0))))"),
-    ("exceptions", "(tag)"),
-    ("exceptions", "(func unreachable throw_ref)"),
-    ("exceptions", "(func (param exnref))"),
-    ("legacy-exceptions", "(func try end)"),
-    ("function-references", "(func (param (ref func)))"),
-    ("function-references", "(func unreachable ref.as_non_null drop)"),
-    ("function-references", "(table 1 funcref (ref.null func))"),
-    ("multi-memory", "(memory 1) (memory 1)"),
-    ("memory64", "(memory i64 1)"),
-    ("memory64", "(table i64 1 funcref)"),
-    ("threads", "(memory 1 1 shared)"),
-    ("threads", "(func atomic.fence)"),
-    ("tail-call", "(func return_call 0)"),
-    ("relaxed-simd", "(func unreachable i8x16.relaxed_swizzle drop)"),
-]
+OFF = [
+    ("sign_extension", MalformedModule, "illegal opcode c0", "(func unreachable i32.extend8_s drop)"),
+    ("saturating_float_to_int", MalformedModule, "illegal opcode fc 00", "(func unreachable i32.trunc_sat_f32_s drop)"),
+    ("multi_value", InvalidModule, "invalid result arity", "(type (func (result i32 i32)))"),
+    ("multi_value", MalformedModule, "malformed block type", "(func unreachable (block (param i32) drop))"),
+    ("reference_types", MalformedModule, "malformed value type", "(func (param externref))"),
+    ("reference_types", MalformedModule, "illegal opcode d0", "(func ref.null func drop)"),
+    ("reference_types", InvalidModule, "multiple tables", "(table 1 funcref) (table 1 funcref)"),
+    ("bulk_memory", MalformedModule, "illegal opcode fc 0b", "(memory 1) (func unreachable memory.fill)"),
+    ("bulk_memory", MalformedModule, "malformed section id", '(data "") (func data.drop 0)'),
+    ("simd", MalformedModule, "malformed value type", "(func (param v128))"),
+    ("simd", MalformedModule, "illegal opcode fd 15", "(func unreachable i8x16.extract_lane_s 0 drop)"),
+    ("relaxed_simd", MalformedModule, "illegal opcode fd 100", "(func unreachable i8x16.relaxed_swizzle drop)"),
+    ("multi_memory", InvalidModule, "multiple memories", "(memory 1) (memory 1)"),
+    ("memory64", MalformedModule, "malformed limits flags", "(memory i64 1)"),
+    ("memory64", MalformedModule, "malformed limits flags", "(table i64 1 funcref)"),
+    ("extended_const", InvalidModule, "constant expression required", "(global i32 (i32.add (i32.const 1) (i32.const 1)))"),
+    ("tail_call", MalformedModule, "illegal opcode 12", "(func return_call 0)"),
+    ("function_references", MalformedModule, "malformed value type", "(func (param (ref func)))"),
+    ("function_references", MalformedModule, "illegal opcode d4", "(func unreachable ref.as_non_null drop)"),
+    ("function_references", MalformedModule, "malformed reference type", "(table 1 funcref (ref.null func))"),
+    ("exceptions", MalformedModule, "malformed section id", "(tag)"),
+    ("exceptions", MalformedModule, "malformed import kind", '(import "" "" (tag))'),
+    ("exceptions", MalformedModule, "malformed value type", "(func (param exnref))"),
+    ("exceptions", MalformedModule, "illegal opcode 0a", "(func unreachable throw_ref)"),
+    ("gc", MalformedModule, "malformed definition type", "(type (struct))"),
+    ("gc", MalformedModule, "malformed definition type", "(rec)"),
+    ("gc", MalformedModule, "malformed definition type", "(type (sub (func)))"),
+    ("gc", MalformedModule, "malformed value type", "(func (local anyref))"),
+    ("gc", MalformedModule, "illegal opcode fb 1c", "(func (drop (ref.i31 (i32.const 0))))"),
+    ("gc", InvalidModule, "unknown global 0", "(global i32 (i32.const 1)) (global i32 (global.get 0))"),
+    ("threads", MalformedModule, "malformed limits flags", "(memory 1 1 shared)"),
+    ("threads", MalformedModule, "illegal opcode fe 03", "(func atomic.fence)"),
+    ("legacy_exceptions", MalformedModule, "illegal opcode 06", "(func try end)"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("feature", "fields"), UNSUPPORTED)
-def test_later_proposals_are_named(feature: str, fields: str) -> None:
-    with pytest.raises(UnsupportedFeature, match=f"needs the {feature} proposal"):
-        validate(assemble(f"(module {fields})"))
+@pytest.mark.parametrize(("feature", "error", "phrase", "fields"), OFF)
+def test_what_is_off_is_refused_as_if_it_did_not_exist(
+    feature: str, error: type[CompileError], phrase: str, fields: str
+) -> None:
+    data = assemble(f"(module {fields})")
+    # tags came with either proposal for exceptions
+    features = ALL if feature == "legacy_exceptions" else Features()
+    validate(data, features)
+    with pytest.raises(error) as caught:
+        validate(data, dataclasses.replace(features, **{feature: False}))
+    assert type(caught.value) is error
+    assert caught.value.message.startswith(phrase)
+    name = feature.replace("_", "-")
+    assert caught.value.message.endswith(f"needs the {name} proposal, which is off")
 
 
-def test_unsupported_instructions_are_named() -> None:
-    with pytest.raises(UnsupportedFeature, match=r"^unsupported instruction throw_ref: needs"):
-        validate(assemble("(module (func unreachable throw_ref))"))
+def test_without_several_memories_no_access_names_its_memory() -> None:
+    load = b"\0\x41\0\x28\x40\0\0\x1a\x0b"
+    types = section(1, b"\1\x60\0\0") + section(3, b"\1\0") + section(5, b"\1\0\1")
+    data = HEADER + types + section(10, bytes([1, len(load)]) + load)
+    validate(data)
+    with pytest.raises(MalformedModule, match="malformed memop flags"):
+        validate(data, Features(multi_memory=False))
 
 
-def test_every_supported_instruction_has_one_rule() -> None:
+def test_every_proposal_has_a_test() -> None:
+    assert {feature for feature, *_ in OFF} == {
+        field.name for field in dataclasses.fields(Features)
+    }
+
+
+def test_every_opcode_belongs_to_a_proposal_that_can_be_switched() -> None:
+    nothing = Features(**{field.name: False for field in dataclasses.fields(Features)})
     for opcode in OPCODES:
-        if opcode.feature in SUPPORTED:
-            assert opcode.name in RULES or opcode.params is not None, opcode
+        assert ALL.has(opcode.feature)
+        assert nothing.has(opcode.feature) is (opcode.feature == "mvp")
+
+
+def test_features_are_true_or_false() -> None:
+    wrong: Any = 1
+    with pytest.raises(TypeError, match="gc is True or False, not 1"):
+        Features(gc=wrong)
+
+
+def test_every_instruction_has_one_rule() -> None:
+    for opcode in OPCODES:
+        assert (
+            (opcode.name in RULES) is (opcode.params is None)
+            or "memory" in opcode.name
+            or ("table" in opcode.name or opcode.name == "nop")
+        ), opcode
     assert RULES.keys() <= BY_NAME.keys()
+    tables = (rules.RULES, flow.RULES, aggregates.RULES)
+    assert sum(map(len, tables)) == len(RULES)
 
 
 def test_an_instruction_without_a_rule_fails_at_import() -> None:

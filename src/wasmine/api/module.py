@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Self
 from wasmine.api import archive
 from wasmine.api.engine import Engine
 from wasmine.api.thunks import THUNKS, ensure_runtime
-from wasmine.errors import CompileError, DeserializeError
+from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
 from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
+from wasmine.wasm.features import IMPLEMENTED
 from wasmine.wasm.module import Kind, ModuleInfo
-from wasmine.wasm.validator import validate, validate_module
+from wasmine.wasm.validator import validate, validate_bodies, validate_module
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
@@ -44,6 +45,7 @@ class Module:
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         info = decode(read_source(source))
         validate_module(info)
+        _require_implemented(info)
         self._prepare(info, _engine_for(engine))
         self._own_image()
 
@@ -196,6 +198,19 @@ class Module:
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
         return f"<wasmine.Module{name} of {len(self.info.data)} bytes>"
+
+
+def _require_implemented(info: ModuleInfo) -> None:
+    """Raises UnsupportedFeature for a valid module with parts that the compiler does not know.
+
+    Instructions are left to the compiler.
+    """
+    try:
+        validate_module(decode(info.data, info.features & IMPLEMENTED))
+    except CompileError as error:
+        validate_bodies(info)
+        message = error.message.removesuffix(", which is off")
+        raise UnsupportedFeature(f"not implemented: {message}", error.offset) from None
 
 
 def _engine_for(engine: object) -> Engine:

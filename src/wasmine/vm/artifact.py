@@ -59,7 +59,7 @@ class Artifact:
         info, process = self.info, current()
         content = bytearray(VMINSTANCE_SIZE + self.offsets.size_of_vmctx())
         numbers = [
-            signatures.register(type_) if isinstance(type_, FunctionType) else 0
+            signatures.register(type_.composite) if isinstance(type_.composite, FunctionType) else 0
             for type_ in info.types
         ]
 

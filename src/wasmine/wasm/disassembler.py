@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from wasmine.types import FunctionType, GlobalType, MemoryType, TableType
+from wasmine.types import (
+    ArrayType,
+    CompositeType,
+    FunctionType,
+    GlobalType,
+    MemoryType,
+    StructType,
+    TableType,
+)
 from wasmine.wasm.body import Body, decode_body
 from wasmine.wasm.module import (
-    ArrayType,
     ConstExpr,
     DataSegment,
     ElementSegment,
-    FieldType,
     Import,
     ModuleInfo,
-    StructType,
 )
 from wasmine.wasm.names import NameMap
 from wasmine.wasm.opcodes import BY_NAME, OPCODES
@@ -137,7 +142,7 @@ def _types(info: ModuleInfo) -> Iterator[str]:
 
 
 def _defined_type(info: ModuleInfo, index: int) -> str:
-    text = _composite_type(info.types[index])
+    text = _composite_type(info.types[index].composite)
     if index not in info.subtypes:
         return text
     declared = info.subtypes[index]
@@ -145,19 +150,15 @@ def _defined_type(info: ModuleInfo, index: int) -> str:
     return f"({' '.join(words)})"
 
 
-def _composite_type(type_: FunctionType | StructType | ArrayType) -> str:
+def _composite_type(type_: CompositeType) -> str:
     match type_:
         case FunctionType():
             return f"(func {write_type(type_)})".replace(" )", ")")
         case StructType():
-            fields = "".join(f" (field {_field(field)})" for field in type_.fields)
+            fields = "".join(f" (field {field})" for field in type_.fields)
             return f"(struct{fields})"
         case ArrayType():
-            return f"(array {_field(type_.field)})"
-
-
-def _field(field: FieldType) -> str:
-    return f"(mut {field.storage})" if field.mutable else str(field.storage)
+            return f"(array {type_.field})"
 
 
 def _element_segment(info: ModuleInfo, index: int, segment: ElementSegment) -> str:

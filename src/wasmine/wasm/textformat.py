@@ -141,7 +141,9 @@ _WRITERS: Final[dict[str, _ImmediateWriter]] = {
         ("label", "local", "table", "tag", "data", "elem", "field", "count", "lane", "i32", "i64"),
         _write_index,
     ),
-    "blocktype": lambda type_, _opcode, _info: write_type(type_),
+    "blocktype": lambda type_, _opcode, _info: (
+        f"(type {type_})" if isinstance(type_, int) else write_type(type_)
+    ),
     "labels": _write_labels,
     "func": _write_function,
     "type": _write_type_index,
