@@ -341,7 +341,9 @@ class VMStoreContext(ctypes.Structure):
     `stack_limit` is the lowest stack pointer allowed; `thread` the ThreadRecord of the thread
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
-    PyObject*; `values` are the slots of `convention` for values that do not fit in registers.
+    PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
+    as nothing in the store needs one; `values` are the slots of `convention` for values that do not
+    fit in registers.
     """
 
     stack_limit: Pointer
@@ -351,6 +353,8 @@ class VMStoreContext(ctypes.Structure):
     boxes: Pointer
     python_store: Pointer
     flags: U64
+    types: Pointer
+    heap: Pointer
     values: Annotated[ctypes.Array[ctypes.c_uint64], Kind(ctypes.c_uint64, 8, 2 * VALUE_SLOTS)]
 
 

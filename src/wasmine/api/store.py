@@ -56,7 +56,8 @@ class Store:
         if engine is not None and not isinstance(engine, Engine):
             raise TypeError(f"a store's engine is an Engine, not {engine!r}")
         ensure_runtime().install_handlers()
-        context = StoreContext(self)
+        self._engine: Final = Engine() if engine is None else engine
+        context = StoreContext(self, self._engine.signatures.records)
         context.gate = gate = _gate_type()()
         gate.token = context.token
         NativeCallable.from_address(id(gate)).store = context.address
@@ -67,7 +68,6 @@ class Store:
             weakref.WeakValueDictionary()
         )
         """The Memory, Table or Global of a linear memory, a linear table, a global cell."""
-        self._engine: Final = Engine() if engine is None else engine
         self._context: Final = context
 
     @property
@@ -97,7 +97,9 @@ class Store:
             type_ = self._engine.signatures.lookup(anyfunc.type_index)
             if type_ is None:
                 raise InternalError(f"no function type has the number {anyfunc.type_index}")
-            made = Function.make(self, address, type_)
+            if not isinstance(type_.composite, FunctionType):
+                raise InternalError(f"{type_} is the type of no function")
+            made = Function.make(self, address, type_.composite)
             known = self._functions.setdefault(key, made)
         return known
 

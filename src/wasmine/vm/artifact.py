@@ -11,7 +11,7 @@ from typing import Final
 from wasmine.abi.image import Image
 from wasmine.abi.runtime import VMINSTANCE_SIZE
 from wasmine.abi.vmoffsets import VMOffsets
-from wasmine.types import FunctionType
+from wasmine.types import DefinedType, FunctionType
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 from wasmine.vm.signatures import SignatureRegistry
@@ -59,7 +59,7 @@ class Artifact:
         info, process = self.info, current()
         content = bytearray(VMINSTANCE_SIZE + self.offsets.size_of_vmctx())
         numbers = [
-            signatures.register(type_.composite) if isinstance(type_.composite, FunctionType) else 0
+            signatures.register(type_) if isinstance(type_, DefinedType | FunctionType) else 0
             for type_ in info.types
         ]
 

@@ -25,6 +25,7 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.errors import Trap, TrapCode
+from wasmine.types import DefinedType, FunctionType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.constants import evaluate
 from wasmine.vm.globals import GlobalCell
@@ -32,9 +33,18 @@ from wasmine.vm.memory import LinearMemory, MemoryStyle
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
-from wasmine.wasm.module import DataSegment, ElementSegment
+from wasmine.wasm.module import DataSegment, ElementSegment, ModuleInfo
 
 UNLIMITED_GAS: Final = (1 << 64) - 1
+
+
+def _needs_heap(info: ModuleInfo) -> bool:
+    """Whether code of the module may make objects: there is a type of some, or of an exception."""
+    composites = (
+        type_.composite if isinstance(type_, DefinedType) else type_ for type_ in info.types
+    )
+    return bool(info.tags) or not all(isinstance(type_, FunctionType) for type_ in composites)
+
 
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
 
@@ -70,6 +80,9 @@ class InstanceHandle:
         # collector comes by, and all memories with them.
         self._arena: Final = store.arena
         self._references: Final = store.references
+        if _needs_heap(artifact.info):
+            # Compiled code takes it for granted.
+            _ = store.references.heap
         self.artifact: Final = artifact
         self._info = artifact.info
         self._offsets = offsets = artifact.offsets

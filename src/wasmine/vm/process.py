@@ -297,6 +297,10 @@ class Process:
         self.clear_references: Callable[[int], None] = native(
             "wasmine_externref_clear", None, address
         )
+        self.heap_new: Callable[[int, int, int, int], int] = native(
+            "wasmine_heap_new", address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
+        )
+        self.heap_collect: Callable[[int], None] = native("wasmine_heap_collect", None, address)
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)

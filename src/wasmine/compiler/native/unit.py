@@ -23,8 +23,10 @@ from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
+from wasmine.compiler.native.collector import COLLECTOR
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
+from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
@@ -89,6 +91,7 @@ declare void @llvm.eh.sjlj.longjmp(ptr)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.usub.sat.i64(i64, i64)
 """
@@ -146,6 +149,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "vminstance_size": VMINSTANCE_SIZE,
         "landing_words": size_of(Landing) // 8,
         "offset_flag": OFFSET_FLAG,
+        **heap_placeholders(),
     }
 
 
@@ -170,6 +174,8 @@ def runtime_ir(architecture: str) -> str:
         + INTERRUPTS
         + unwinding(by_name(architecture))
         + REFERENCES
+        + HEAP
+        + COLLECTOR
         + ENTRY
         + PYTHON
         + builtins(),
