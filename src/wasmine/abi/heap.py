@@ -150,6 +150,13 @@ class VMHeap(ctypes.Structure):
     `allocated` since the last collection, `threshold` of them start the next one, which is never
     below `minimum_threshold`; `live` were found alive. `roots` points to `root_count` VMRoot, `held`
     to `held_count` addresses of objects.
+
+    `postponed` counts collections that could not be, `nanoseconds` what all took, `longest` the
+    longest. In tests `stress` is not 0: a collection at every so many allocations, `stress_countdown`
+    of which are left. The marking stack begins at `stack`, its next entry is `stack_top`; up to
+    `stack_committed` it can be written, beyond `stack_end` it must not grow, and then `overflowed`
+    is set. `detached` points to the last VMDetached. `box_table` is a hash table of the addresses of
+    all boxes of the store during a collection, `box_mask` its size less 1.
     """
 
     base: Pointer
@@ -179,6 +186,8 @@ class VMHeap(ctypes.Structure):
     stack_end: Pointer
     overflowed: U64
     detached: Pointer
+    box_table: Pointer
+    box_mask: U64
     nanoseconds: U64
     longest: U64
     padding: U64
@@ -196,10 +205,20 @@ def class_offset(index: int) -> int:
 
 @record
 class VMDetached(ctypes.Structure):
-    """The size classes of an interrupted allocation, put aside while the handler of a signal runs.
+    """The runs of an interrupted function, put aside while the handler of a signal runs.
 
-    `heap` is the VMHeap, `previous` the record of an outer one. The VMSizeClass records follow.
+    `previous` is the record of an outer one. A VMRun for each of CELL_SIZES follows.
     """
 
-    heap: Pointer
     previous: Pointer
+    padding: U64
+
+
+@record
+class VMRun(ctypes.Structure):
+    """The first fields of VMSizeClass."""
+
+    cursor: Pointer
+    limit: Pointer
+    end: Pointer
+    clean: U64

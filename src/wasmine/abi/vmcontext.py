@@ -326,11 +326,19 @@ class VMExternRefInner(ctypes.Structure):
 
 @record
 class VMExternRefBox(ctypes.Structure):
-    """The allocation of an externref: its place in its store's list of live boxes, then the box."""
+    """The allocation of an externref: its place in its store's list of live boxes, then the box.
+
+    `traced` is 1 once the box has been stored where nobody counts, in an object of the heap: then
+    the collector decides when it goes. `marked` is 1 if a collection that is going on has found it.
+    `depth` is the store's when the box entered the deferred list.
+    """
 
     next: Pointer
     previous: Pointer
     store: Pointer
+    traced: U64
+    marked: U64
+    depth: U64
     inner: VMExternRefInner
 
 
@@ -362,7 +370,8 @@ class VMStoreContext(ctypes.Structure):
 class Landing(ctypes.Structure):
     """Where a trap lands: written on the stack of an entry thunk, innermost first.
 
-    `stack_limit` is the store's, to be restored when the call returns.
+    `stack_limit` is the store's, to be restored when the call returns. `cookie` is made of the
+    record's own address: if it differs, the stack that the record was on has been switched.
     """
 
     jump_buffer: Annotated[ctypes.Array[ctypes.c_size_t], Kind(ctypes.c_size_t, 0, 5)]
@@ -372,6 +381,11 @@ class Landing(ctypes.Structure):
     reason: U64
     stack_pointer: Pointer
     stack_limit: Pointer
+    cookie: U64
+
+
+LANDING_COOKIE: Final = 0x5A6C_1D2B_93E7_40F1
+"""`Landing.cookie` of a record is its address, exclusive-or this."""
 
 
 @record
@@ -379,7 +393,9 @@ class ThreadRecord(ctypes.Structure):
     """What the signal handler knows of a thread: its landing place, its stacks, its last trap.
 
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
-    a trap is made after landing. `exception` is the one that has landed, until Python has taken it.
+    a trap is made after landing. `stack_low` and `stack_high` bound the thread's own stack. While a
+    signal's handler runs on the alternate one, `interrupted_sp` is the stack pointer that it left.
+    `exception` is the one that has landed, until Python has taken it.
     """
 
     landing: Pointer
@@ -392,6 +408,9 @@ class ThreadRecord(ctypes.Structure):
     trap_address: Pointer
     slice_length: U64
     slice: Pointer
+    stack_low: Pointer
+    stack_high: Pointer
+    interrupted_sp: Pointer
     exception: Pointer
 
 
@@ -457,6 +476,8 @@ class ElementKind(IntEnum):
 
     FUNCREF = 0
     EXTERNREF = 1
+    ANYREF = 2
+    EXNREF = 3
 
 
 @record

@@ -11,7 +11,7 @@ import struct
 from typing import Final, Protocol
 
 from wasmine.errors import UnsupportedFeature
-from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, RefType, ValType
+from wasmine.types import F32, F64, I32, I64, V128, RefType, ValType, top
 
 WIDTHS: Final = {I32: 32, I64: 64, F32: 32, F64: 64, V128: 128}
 
@@ -28,7 +28,7 @@ class References(Protocol):
 
 def check_type(type_: ValType) -> None:
     """Raises UnsupportedFeature for values that Python cannot pass to functions."""
-    if type_ not in (I32, I64, F32, F64, FUNCREF, EXTERNREF):
+    if type_ is V128 or (isinstance(type_, RefType) and top(type_.heap) == "exn"):
         raise UnsupportedFeature(f"unsupported type {type_}")
 
 

@@ -91,9 +91,10 @@ class Module:
             exports = (export.type for export in self.exports)
             imports = (import_.type for import_ in self.imports)
             THUNKS.prepare(
-                [type_ for type_ in exports if isinstance(type_, FunctionType)],
-                [],
-                [type_ for type_ in imports if isinstance(type_, FunctionType)],
+                **{
+                    "entry": [type_ for type_ in exports if isinstance(type_, FunctionType)],
+                    "import": [type_ for type_ in imports if isinstance(type_, FunctionType)],
+                }
             )
             self._thunks_ready = True
 
@@ -125,6 +126,11 @@ class Module:
     def name(self) -> str | None:
         """The module's name in its name section."""
         return self.info.names.module
+
+    @property
+    def types(self) -> list[DefinedType]:
+        """The types that the module defines, in order."""
+        return list(self.info.types)
 
     @property
     def imports(self) -> list[ImportType]:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final, NoReturn, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
-from wasmine.compiler import control, exceptions, lowering, memories, variables
+from wasmine.compiler import control, exceptions, lowering, memories, objects, variables
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import Label
 from wasmine.compiler.ir import (
@@ -55,6 +55,7 @@ _HANDLERS: Final = (
     exceptions.HANDLERS,
     variables.HANDLERS,
     memories.HANDLERS,
+    objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
 

@@ -17,7 +17,7 @@ from wasmine.abi.heap import (
     class_offset,
     size_class,
 )
-from wasmine.abi.objects import TYPE_OFFSET
+from wasmine.abi.objects import TYPE_OFFSET, ArrayLayout
 from wasmine.abi.vmcontext import VMStoreContext, offset_of, size_of
 from wasmine.compiler.builder import FunctionBuilder
 from wasmine.compiler.ir import IN_CONTEXT, INVARIANT, UNLIKELY
@@ -69,7 +69,7 @@ def _field_of_store(f: FunctionBuilder, field: str) -> str:
 
 
 def allocate(
-    f: FunctionBuilder, position: int, type_number: str, size: int, suffix: str = ""
+    f: FunctionBuilder, position: int, type_number: str, size: int, *, suffix: str = ""
 ) -> str:
     """A new object of `size` bytes, header included; the name of its address.
 
@@ -115,22 +115,21 @@ def allocate_array(
     position: int,
     type_number: str,
     length: str,
-    element_size: int,
-    elements: int,
+    layout: ArrayLayout,
+    *,
     suffix: str = "",
 ) -> str:
     """A new array of `length` elements, all zero, with its header; the name of its address.
 
-    `type_number` and `length` are i32; `elements` is the offset of the first element. Traps if the
-    array is too large or memory is out.
+    `type_number` and `length` are i32. Traps if the array is too large or memory is out.
     """
     f.calls = True
     n = f"{position}{suffix}"
     new = f"%o{n}"
     f.append(
         f"{new}w = zext i32 {length} to i64\n"
-        f"{new}e = mul nuw i64 {new}w, {element_size}\n"
-        f"{new}b = add nuw i64 {new}e, {elements}\n"
+        f"{new}e = mul nuw i64 {new}w, {layout.element_size}\n"
+        f"{new}b = add nuw i64 {new}e, {layout.elements}\n"
         f"{new}x = icmp ugt i64 {new}b, {MAXIMUM_ARRAY_SIZE}"
     )
     f.trap_if(f"{new}x", position, TrapCode.ALLOCATION_TOO_LARGE, f"{suffix}a")
@@ -154,6 +153,7 @@ def is_subtype(
     actual: str,
     expected: str,
     type_: DefinedType,
+    *,
     suffix: str = "",
 ) -> str:
     """Whether the type with the number `actual` is `type_`, or is declared below it; an i1.
@@ -183,6 +183,7 @@ def is_instance(
     address: str,
     expected: str,
     type_: DefinedType,
+    *,
     suffix: str = "",
 ) -> str:
     """Whether an object has a type or one below it; an i1. Parameters as those of `is_subtype`.
@@ -190,4 +191,4 @@ def is_instance(
     `address` must be that of an object: neither null nor an i31 nor tagged.
     """
     actual = type_of(f, position, address, suffix)
-    return is_subtype(f, position, actual, expected, type_, suffix)
+    return is_subtype(f, position, actual, expected, type_, suffix=suffix)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
+from wasmine.abi.convention import is_counted
 from wasmine.abi.vmcontext import (
     VMGlobalDefinition,
     VMMemoryDefinition,
@@ -26,7 +27,7 @@ from wasmine.compiler.ir import (
     signature,
 )
 from wasmine.errors import UnsupportedFeature
-from wasmine.types import EXTERNREF, I32, FunctionType
+from wasmine.types import I32, DefinedType, FunctionType
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 
 T = TypeVar("T")
@@ -157,7 +158,7 @@ def _table(info: ModuleInfo, offsets: VMOffsets, index: int) -> Table:
     return Table(
         index,
         None if imported else local,
-        type_.element is EXTERNREF,
+        is_counted(type_.element),
         # An import's size lies within the limits that it was asked to have, and stays there.
         type_.minimum if type_.minimum == type_.maximum else None,
         Pointer(
@@ -188,7 +189,7 @@ def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
     return Global(
         LLVM_TYPES[type_.value],
         type_.mutable,
-        type_.value is EXTERNREF,
+        is_counted(type_.value),
         constant,
         Pointer(name, text),
     )
@@ -235,6 +236,11 @@ class ModuleContext:
         self.globals = Lazy(lambda index: _global(info, offsets, index))
         self.tags = Lazy(lambda index: _tag(info, offsets, index))
         self._signatures: dict[FunctionType, Signature] = {}
+        self._type_indices = {type_: index for index, type_ in enumerate(info.types)}
+
+    def type_index(self, type_: DefinedType) -> int:
+        """An index of a defined type that the module names."""
+        return self._type_indices[type_]
 
     def signature(self, type_: FunctionType) -> Signature:
         """The native signature of a function type."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from wasmine.compiler import exceptions, heap, variables
+from wasmine.compiler import exceptions, heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
@@ -85,6 +85,7 @@ class Unit:
                 *map(self._declaration, sorted(self._called - self._defined)),
                 variables.EXTERNALS,
                 heap.EXTERNALS,
+                objects.EXTERNALS,
                 exceptions.EXTERNALS,
                 ATTRIBUTES.format(nounwind="" if self._unwinds else "nounwind"),
                 METADATA,

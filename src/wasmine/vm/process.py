@@ -285,6 +285,7 @@ class Process:
         address, value = ctypes.c_size_t, ctypes.py_object
         self.externref_inc: Callable[[int], None] = native("wasmine_externref_inc", None, address)
         self.externref_dec: Callable[[int], None] = native("wasmine_externref_dec", None, address)
+        self.externref_keep: Callable[[int], None] = native("wasmine_externref_keep", None, address)
         self.externref_from: Callable[[int, object], int] = native(
             "wasmine_externref_from", address, address, value
         )

@@ -94,6 +94,10 @@ class References:
         self._process.externref_dec(raw)
         self.settle()
 
+    def keep(self, raw: int) -> None:
+        """Leave an externref's box to the collector: an object will hold it, or an anyref."""
+        self._process.externref_keep(raw)
+
     def settle(self) -> None:
         """Free the boxes that nobody holds, unless code of the store may still use them."""
         if not self._record.depth and self._record.externrefs:

@@ -89,9 +89,7 @@ IMPLEMENTED: Final = replace(
     multi_memory=False,
     memory64=False,
     tail_call=False,
-    function_references=False,
     exceptions=False,
-    gc=False,
     threads=False,
     legacy_exceptions=False,
 )

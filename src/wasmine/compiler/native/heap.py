@@ -8,19 +8,28 @@ from __future__ import annotations
 
 from wasmine.abi.heap import (
     BLOCK_SIZE,
+    CELL_SIZES,
     GRANULE,
     LARGEST_CELL,
     SMALL_CELLS,
     STEP,
     BlockKind,
+    RootKind,
+    TypeKind,
     VMBlock,
+    VMDetached,
     VMHeap,
+    VMRoot,
+    VMRun,
     VMSizeClass,
+    VMTypeRecord,
     size_of,
 )
 from wasmine.abi.objects import LENGTH_OFFSET
 from wasmine.errors import TrapCode
 
+STACK_GROWTH = 1 << 20
+"""Bytes by which the marking stack grows, and that it keeps."""
 COMMIT_BLOCKS = 16
 """How many blocks are made accessible at a time."""
 
@@ -47,6 +56,17 @@ def heap_placeholders() -> dict[str, int]:
         "large": BlockKind.LARGE,
         "tail": BlockKind.TAIL,
         "out_of_memory": TrapCode.OUT_OF_MEMORY.value,
+        "class_count": len(CELL_SIZES),
+        "type_record": size_of(VMTypeRecord),
+        "array_kind": TypeKind.ARRAY,
+        "root_record": size_of(VMRoot),
+        "root_word": RootKind.WORD,
+        "root_table": RootKind.TABLE,
+        "detached_header": size_of(VMDetached),
+        "run_record": size_of(VMRun),
+        "detached_size": size_of(VMDetached) + len(CELL_SIZES) * size_of(VMRun),
+        "stack_growth": STACK_GROWTH,
+        "stack_kept": STACK_GROWTH,
     }
 
 

@@ -19,7 +19,7 @@ from wasmine.abi.runtime import (
     PreviousHandlers,
 )
 from wasmine.abi.unwind import NATIVE_HEADER
-from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
+from wasmine.abi.vmcontext import LANDING_COOKIE, ElementKind, Landing, VMExternRefBox, size_of
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
@@ -28,6 +28,7 @@ from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
 from wasmine.compiler.native.unwinding import unwinding
@@ -62,6 +63,8 @@ declare void @Py_DecRef(ptr)
 declare void @Py_IncRef(ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
+declare i32 @clock_gettime(i32, ptr)
+declare i32 @madvise(ptr, i64, i32)
 declare i32 @mprotect(ptr, i64, i32)
 declare ptr @pthread_getspecific(i32)
 declare i32 @pthread_kill(i64, i32)
@@ -79,6 +82,8 @@ declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
 declare ptr @wasmine_externref_from(ptr, ptr)
 declare ptr @wasmine_funcref_from(ptr, ptr)
+declare ptr @wasmine_reference_from(ptr, i64, ptr)
+declare ptr @wasmine_object_from_anyref(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
 """
@@ -91,26 +96,33 @@ declare void @llvm.eh.sjlj.longjmp(ptr)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.ctlz.i64(i64, i1)
+declare i64 @llvm.ctpop.i64(i64)
 declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.usub.sat.i64(i64, i64)
 """
 PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
+    "wasmine_py_array",
     "wasmine_py_attach_thread",
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
     "wasmine_py_exception_address",
+    "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
+    "wasmine_py_object_from_external",
     "wasmine_py_object_from_funcref",
     "wasmine_py_overflow_error",
     "wasmine_py_prepare_frames",
     "wasmine_py_raise_exception",
     "wasmine_py_raise_trap",
+    "wasmine_py_reference_from",
     "wasmine_py_store_busy",
+    "wasmine_py_struct",
     "wasmine_py_type_error",
     "wasmine_py_wasm_exception",
 )
@@ -123,7 +135,7 @@ SIGSEGV: Final = 11
 SA_SIGINFO: Final = 4
 
 
-def _placeholders(architecture: Architecture) -> dict[str, int]:
+def _placeholders(architecture: Architecture) -> dict[str, int | str]:
     return {
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
@@ -148,7 +160,10 @@ def _placeholders(architecture: Architecture) -> dict[str, int]:
         "externref_kind": ElementKind.EXTERNREF.value,
         "vminstance_size": VMINSTANCE_SIZE,
         "landing_words": size_of(Landing) // 8,
+        "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
+        "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
+        "red_zone": architecture.red_zone,
         **heap_placeholders(),
     }
 
@@ -176,6 +191,7 @@ def runtime_ir(architecture: str) -> str:
         + REFERENCES
         + HEAP
         + COLLECTOR
+        + OBJECTS
         + ENTRY
         + PYTHON
         + builtins(),
