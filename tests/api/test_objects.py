@@ -188,7 +188,6 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: Memory(MemoryType(Limits(-1))), ValueError, "limits are not negative: -1"),
     (lambda: Memory(MemoryType(Limits(1 << 70))), MemoryError, "is greater than the maximum"),
     (lambda: Memory(MemoryType(Limits(1, 2), shared=True)), UnsupportedFeature, "1 2 shared"),
-    (lambda: Memory(MemoryType(Limits(1), address=I64)), UnsupportedFeature, "memory i64 1"),
     (lambda: Table(5), TypeError, "a TableType, not 5"),  # type: ignore[arg-type]
     (lambda: Table(TableType(I32, Limits(1))), UnsupportedFeature, "unsupported table"),  # type: ignore[arg-type]
     (lambda: Table(TableType(ref("any"), Limits(1))), UnsupportedFeature, "type anyref"),

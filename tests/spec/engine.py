@@ -83,16 +83,14 @@ class WasmineEngine:
 
 
 def _spectest(store: Store) -> dict[str, object]:
-    """The host module that scripts import from (interpreter/host/spectest.ml).
-
-    Without `table64` and `shared_memory`, which only scripts for memory64 and threads want.
-    """
+    """The host module that scripts import from (interpreter/host/spectest.ml)."""
     exports: dict[str, object] = {
         "global_i32": Global(GlobalType(I32, False), 666, store=store),
         "global_i64": Global(GlobalType(I64, False), 666, store=store),
         "global_f32": Global(GlobalType(F32, False), 666.6, store=store),
         "global_f64": Global(GlobalType(F64, False), 666.6, store=store),
         "table": Table(TableType(FUNCREF, Limits(10, 20)), store=store),
+        "table64": Table(TableType(FUNCREF, Limits(10, 20), I64), store=store),
         "memory": Memory(MemoryType(Limits(1, 2)), store=store),
     }
     for params in PRINT_PARAMETERS:

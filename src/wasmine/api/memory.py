@@ -12,7 +12,7 @@ from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.api.thunks import ensure_runtime
 from wasmine.errors import UnsupportedFeature
-from wasmine.types import I32, MemoryType
+from wasmine.types import I32, I64, MemoryType
 from wasmine.vm.memory import (
     DynamicMemory,
     LinearMemory,
@@ -83,7 +83,9 @@ class Memory(StoreObject):
         if not isinstance(type, MemoryType):
             raise TypeError(f"a memory's type is a MemoryType, not {type!r}")
         check_limits("memory", type.limits)
-        if type.shared or type.address is not I32:
+        if type.address not in (I32, I64):
+            raise ValueError(f"addresses of a memory are i32 or i64, not {type.address}")
+        if type.shared:
             raise UnsupportedFeature(f"unsupported memory: {type}")
         store = store_for(store)
         linear = in_address_space(store, lambda style: LinearMemory(type, style))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from wasmine.abi.libcalls import OWN
 from wasmine.compiler import exceptions, heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
@@ -31,6 +32,11 @@ attributes #6 = {{ cold nonlazybind noreturn }}
 """Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol, of
 functions that are too large to be optimised, of what throws. Where calls throw to landing pads
 no function may be `nounwind`."""
+
+
+_OWN_FUNCTIONS: Final = "\n".join(
+    f"declare {row.result} @{row.symbol}({', '.join(row.kinds)}) #4" for row in OWN
+)
 
 
 def _trap(module: ModuleContext) -> str:
@@ -86,6 +92,7 @@ class Unit:
                 variables.EXTERNALS,
                 heap.EXTERNALS,
                 objects.EXTERNALS,
+                _OWN_FUNCTIONS,
                 exceptions.EXTERNALS,
                 ATTRIBUTES.format(nounwind="" if self._unwinds else "nounwind"),
                 METADATA,
