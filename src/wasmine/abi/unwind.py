@@ -91,5 +91,7 @@ class FrameTable:
         if sys.byteorder == "big":
             columns.byteswap()
         table = cls((), content[_COUNTS.size : start])
-        table._columns = [columns[i * count : (i + 1) * count] for i in range(len(FrameRow._fields))]
+        table._columns = [
+            columns[i * count : (i + 1) * count] for i in range(len(FrameRow._fields))
+        ]
         return table

@@ -6,17 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from wasmine.api.convert import to_bits
+from wasmine.api.exceptions import Tag
 from wasmine.api.function import Function
 from wasmine.api.globals import Global
 from wasmine.api.memory import Memory
 from wasmine.api.store import Store
 from wasmine.api.table import Table
 from wasmine.errors import LinkError, StoreError
-from wasmine.types import FunctionType, GlobalType, ImportType, Limits, MemoryType, TableType
+from wasmine.types import (
+    FunctionType,
+    GlobalType,
+    ImportType,
+    Limits,
+    MemoryType,
+    TableType,
+    TagType,
+)
 from wasmine.vm.globals import GlobalCell
 from wasmine.vm.instance import Imports
 
-Extern = Function | Memory | Table | Global
+Extern = Function | Memory | Table | Global | Tag
 _MISSING: Final = object()
 
 
@@ -80,7 +89,9 @@ class _Resolver:
                 imports.tables.append(value.linear)
             case GlobalType(), Global() if value.type == wanted.type:
                 imports.globals.append(value.cell)
-            case _, Function() | Memory() | Table() | Global():
+            case TagType(), Tag() if value.type == wanted.type:
+                imports.tags.append(value.cell)
+            case _, Function() | Memory() | Table() | Global() | Tag():
                 return str(value.type)
             case FunctionType() as type_, _ if callable(value):
                 name = str(getattr(value, "__name__", wanted.name))

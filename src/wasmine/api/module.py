@@ -110,7 +110,8 @@ class Module:
             case "global":
                 return info.globals[index]
             case "tag":
-                return TagType(info.function_type(info.tags[index]))
+                type_index = info.tags[index]
+                return TagType(info.function_type(type_index), info.types[type_index])
 
     @property
     def info(self) -> ModuleInfo:

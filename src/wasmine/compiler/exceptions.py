@@ -14,14 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from wasmine.abi.convention import is_counted
 from wasmine.abi.objects import TAG_OFFSET, exception_layout
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import Label, bring, end, end_unreached
 from wasmine.compiler.heap import allocate
 from wasmine.compiler.ir import LLVM_TYPES
-from wasmine.compiler.variables import activated, store_counted
+from wasmine.compiler.objects import KEEP
 from wasmine.errors import InternalError, TrapCode
-from wasmine.types import EXTERNREF, FunctionType
+from wasmine.types import FunctionType
 
 THROW: Final = "wasmine_throw"
 """Throws an exception from where it is called."""
@@ -98,8 +99,8 @@ class Try(Label):
             _go_to_dispatch(f, self, f"%P{n}e")
         if self.caught:
             stack = f.stack[:]
-            f.append(f"D{n}:\n%D{n} = load ptr, ptr %x{n}")
-            self._dispatch(f, f"%D{n}")
+            f.append(f"D{n}:\n%D{n}e = load ptr, ptr %x{n}")
+            self._dispatch(f, f"%D{n}e")
             f.stack[:] = stack
 
     def _dispatch(self, f: FunctionBuilder, exception: str) -> None:
@@ -121,7 +122,7 @@ class Try(Label):
                 f.append(f"br label %{clause.code}")
             else:
                 f.stack[:] = (
-                    () if clause.tag is None else _payload(f, self.position, f"H{name}", clause.tag, exception)
+                    () if clause.tag is None else _payload(f, f"H{name}", clause.tag, exception)
                 )
                 if clause.reference:
                     f.stack.append(exception)
@@ -137,9 +138,7 @@ def _branch(f: FunctionBuilder, label: Label) -> None:
     f.append(f"br label %{label.name}")
 
 
-def _payload(
-    f: FunctionBuilder, position: int, name: str, tag_index: int, exception: str
-) -> list[str]:
+def _payload(f: FunctionBuilder, name: str, tag_index: int, exception: str) -> list[str]:
     """The values that an exception with this tag carries; `name` is a stem for theirs."""
     type_ = f.module.tags[tag_index].type
     values = []
@@ -151,8 +150,6 @@ def _payload(
             f"{result}p = getelementptr i8, ptr {exception}, i64 {offset}\n"
             f"{result} = load {LLVM_TYPES[value]}, ptr {result}p"
         )
-        if value is EXTERNREF:
-            result = activated(f, position, result, f"{result}a")
         values.append(result)
     return values
 
@@ -210,10 +207,9 @@ def _make(f: FunctionBuilder, position: int, tag_index: int, values: Sequence[st
     ):
         place = f"{new}_{number}"
         f.append(f"{place} = getelementptr i8, ptr {new}, i64 {offset}")
-        if type_ is EXTERNREF:
-            store_counted(f, position, place, value)
-        else:
-            f.append(f"store {LLVM_TYPES[type_]} {value}, ptr {place}")
+        if is_counted(type_):
+            f.append(f"call void @{KEEP}(ptr {value}) #3{f.location(position)}")
+        f.append(f"store {LLVM_TYPES[type_]} {value}, ptr {place}")
     return new
 
 
@@ -250,9 +246,7 @@ def _try_table(
     type_, catches = immediate
     signature = f.module.signature(type_)
     height = len(f.stack) - len(signature.params)
-    clauses = [
-        Clause(tag, bool(kind & 1), f.labels[-1 - depth]) for kind, tag, depth in catches
-    ]
+    clauses = [Clause(tag, bool(kind & 1), f.labels[-1 - depth]) for kind, tag, depth in catches]
     Try(position, signature.results, height, clauses).open(f)
 
 
@@ -279,8 +273,8 @@ def catch_unreached(f: FunctionBuilder, position: int, tag_index: int | None) ->
     f.cache.clear()
     f.append(f"C{position}:")
     if tag_index is not None:
-        f.append(f"%C{position} = load ptr, ptr %x{label.position}")
-        f.stack += _payload(f, position, f"C{position}", tag_index, f"%C{position}")
+        f.append(f"%C{position}e = load ptr, ptr %x{label.position}")
+        f.stack += _payload(f, f"C{position}", tag_index, f"%C{position}e")
 
 
 def _rethrow(f: FunctionBuilder, position: int, depth: int) -> bool:

@@ -105,9 +105,7 @@ def read_frames(file: ObjectFile, architecture: Architecture) -> Iterator[Frame]
             offset = end
 
 
-def _landings(
-    file: ObjectFile, symbol_index: int, addend: int
-) -> tuple[tuple[int, int, int], ...]:
+def _landings(file: ObjectFile, symbol_index: int, addend: int) -> tuple[tuple[int, int, int], ...]:
     """The call sites with a landing pad from the table at a place of .gcc_except_table.
 
     Raises InternalError for an encoding that LLVM does not use.
@@ -178,9 +176,7 @@ class _Machine:
     def __init__(self, common: Common, architecture: Architecture) -> None:
         self._common = common
         self._stack_register = architecture.stack_register
-        self._slots = {
-            register: slot for slot, register in enumerate(architecture.saved_registers)
-        }
+        self._slots = {register: slot for slot, register in enumerate(architecture.saved_registers)}
         self._register = -1
         self._offset = 0
         self._saved = bytes(len(self._slots))

@@ -224,6 +224,4 @@ def translate_function(
         f"define dso_local hidden {WASM_CC} {signature.result} @f{index}"
         f"(ptr dereferenceable({size}) %vmctx{parameters}) {attributes} !dbg !{scope} {{"
     )
-    return "\n".join(
-        (head, *prologue, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")
-    ), f
+    return "\n".join((head, *prologue, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")), f

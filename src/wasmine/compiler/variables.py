@@ -14,10 +14,7 @@ ACTIVATE: Final = "wasmine_externref_activate"
 """Keeps the box of a reference that was read alive for as long as the call runs."""
 STORE: Final = "wasmine_externref_store"
 """Puts a reference where references are counted: the new one gains a count, the old one loses it."""
-THROW: Final = "wasmine_throw"
-"""Throws an exception from where it is called."""
 EXTERNALS: Final = f"""
-declare void @{THROW}(ptr, ptr) #6
 declare ptr @{ACTIVATE}(ptr, ptr) #4
 declare void @{STORE}(ptr, ptr, ptr) #4
 """

@@ -17,7 +17,18 @@ from collections.abc import Iterable
 from wasmine.abi.convention import SLOT_SIZE, mangle
 from wasmine.compiler.ir import LLVM_TYPES, WASM_CC, call_function, load_value, store_value
 from wasmine.compiler.ir import signature as native
-from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, FunctionType, RefType, ValType, top
+from wasmine.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    FunctionType,
+    RefType,
+    ValType,
+    top,
+)
 
 NARGS_MASK = (1 << 63) - 1
 

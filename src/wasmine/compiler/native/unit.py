@@ -85,6 +85,7 @@ declare ptr @wasmine_externref_from(ptr, ptr)
 declare ptr @wasmine_funcref_from(ptr, ptr)
 declare ptr @wasmine_reference_from(ptr, i64, ptr)
 declare ptr @wasmine_object_from_anyref(ptr, ptr)
+declare ptr @wasmine_object_from_exnref(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
 """
@@ -115,6 +116,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
+    "wasmine_py_object_from_exception",
     "wasmine_py_object_from_external",
     "wasmine_py_object_from_funcref",
     "wasmine_py_overflow_error",
