@@ -40,6 +40,7 @@ STAGES = {
     wasmine.UnsupportedFeature: Stage.UNSUPPORTED,
     wasmine.LinkError: Stage.LINK,
     wasmine.Trap: Stage.TRAP,
+    wasmine.WasmException: Stage.EXCEPTION,
 }
 
 PRINT_PARAMETERS = ((), (I32,), (I64,), (F32,), (F64,), (I32, F32), (F64, F64))

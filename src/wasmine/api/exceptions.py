@@ -103,7 +103,8 @@ class WasmException(WasmineError):
             value if isinstance(type_, RefType) else _number(position, type_, value, tag.store)
             for position, (type_, value) in enumerate(zip(types, values, strict=True))
         )
-        self._held: Held | None = None
+        self.held: Held | None = None
+        """Keeps the exception in the heap that this one was, or has become."""
 
     def __str__(self) -> str:
         return f"WebAssembly exception with {', '.join(map(repr, self.payload)) or 'no values'}"
@@ -142,8 +143,8 @@ def exception_address(store: Store, exception: WasmException) -> int:
     tag = exception.tag
     if tag.store is not store:
         raise StoreError(f"{tag!r} belongs to another store")
-    if exception._held is not None:
-        return exception._held.address
+    if exception.held is not None:
+        return exception.held.address
     type_ = tag.type.type
     layout = exception_layout(type_)
     raws = [
@@ -159,5 +160,5 @@ def exception_address(store: Store, exception: WasmException) -> int:
 
 
 def _remember(exception: WasmException, store: Store, address: int) -> None:
-    exception._held = store.context.references.heap.hold(address)
+    exception.held = store.context.references.heap.hold(address)
     store.exceptions[address] = exception

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, offset_of
 from wasmine.compiler.builder import FunctionBuilder, Handler
+from wasmine.compiler.heap import is_subtype
 from wasmine.compiler.ir import (
     IN_CONTEXT,
     IN_TABLE,
@@ -348,13 +349,16 @@ def _indirect(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> 
 
 
 def _check_type(f: FunctionBuilder, position: int, function: str, type_index: int) -> None:
-    """Trap if a function is not of the expected type."""
+    """Trap if a function is not of the expected type or one below it."""
     expected = f"%t{position}"
     f.context_load(expected, "i32", f.module.offsets.vmctx_signature_id(type_index))
-    f.append(
-        f"{_field(function, 't', 'i32', TYPE_INDEX)}\n"
-        f"{function}x = icmp ne i32 {function}t, {expected}"
-    )
+    f.append(_field(function, "t", "i32", TYPE_INDEX))
+    type_ = f.module.info.types[type_index]
+    if type_.final:
+        f.append(f"{function}x = icmp ne i32 {function}t, {expected}")
+    else:
+        below = is_subtype(f, position, f"{function}t", expected, type_)
+        f.append(f"{function}x = xor i1 {below}, true")
     f.trap_if(f"{function}x", position, TrapCode.BAD_SIGNATURE, "x")
 
 

@@ -141,10 +141,13 @@ done:
 
 ; The Python exception for the one that landed; the interpreter lock is held.
 define void @wasmine_raise_exception(ptr %landing) noinline {
+  ; Here the heap's collector finds the exception while Python has only a number.
+  %kept = alloca i64
   %thread = call ptr @current_thread()
   %store = get ptr Landing.store, %landing
   %python_store = get ptr VMStoreContext.python_store, %store
   %address = get i64 ThreadRecord.exception, %thread
+  store volatile i64 %address, ptr %kept
   put i64 0, ThreadRecord.exception, %thread
   %address.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
   %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_raise_exception, ptr %python_store, ptr %address.o, ptr null)
