@@ -626,7 +626,7 @@ class TagType:
 
     def __post_init__(self) -> None:
         if self.definition is None:
-            object.__setattr__(self, "definition", defined(self.type))
+            object.__setattr__(self, "definition", defined(self.type))  # type: ignore[unreachable]
 
     def __str__(self) -> str:
         return f"tag {self.type}"

@@ -243,13 +243,13 @@ class _Machine:
             return position + size
         if opcode == _REMEMBER:
             self._remembered.append((self._register, self._offset, self._saved))
-            return position
-        if opcode == _RESTORE_STATE:
+        elif opcode == _RESTORE_STATE:
             self._register, self._offset, self._saved = self._remembered.pop()
-            return position
-        if opcode in (_OFFSET_EXTENDED, _OFFSET_EXTENDED_SF, *_LOST):
+        elif opcode in (_OFFSET_EXTENDED, _OFFSET_EXTENDED_SF, *_LOST):
             return self._keep(opcode, program, position)
-        return self._define(opcode, program, position)
+        else:
+            return self._define(opcode, program, position)
+        return position
 
     def _keep(self, opcode: int, program: bytes, position: int) -> int:
         """Run an instruction that says where a register is kept."""

@@ -86,6 +86,6 @@ ALL: Final = Features(**{field.name: True for field in fields(Features)})
 IMPLEMENTED: Final = replace(
     ALL,
     relaxed_simd=False,
-    legacy_exceptions=False,
+
 )
 """What the compiler can compile. Validation knows all of it."""
