@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, overload
 
@@ -54,6 +55,11 @@ class HeapObject(StoreObject):
     _address: int
     _held: Held
     _type: DefinedType
+
+    def __init_subclass__(cls) -> None:
+        # Native code tells them from all other objects by their class.
+        if HeapObject not in cls.__bases__:
+            raise TypeError("Struct and Array cannot be subclassed")
 
     @classmethod
     def of(cls, store: Store, address: int, type_: DefinedType) -> HeapObject:
@@ -206,19 +212,20 @@ class Array(HeapObject):
         if values is not None:
             given = _raw(objects.array_type(type_).field, values)
             given = list(values) if given is None else given
-        elif operator.index(length) < 0:  # type: ignore[arg-type]
+        count = 0 if length is None else operator.index(length)
+        if count < 0:
             raise ValueError(f"an array of {length} elements")
-        else:
+        if length is not None:
             _require_defaults(type_, (objects.array_type(type_).field,))
         store = _store_for(store, given if isinstance(given, list) else None)
-        store.context.exclusively(self._make, store, type_, given, length)
+        store.context.exclusively(self._make, store, type_, given, count)
 
     def _make(
         self,
         store: Store,
         type_: DefinedType,
         given: list[object] | bytes | None,
-        length: int | None,
+        length: int,
     ) -> None:
         field = objects.array_type(type_).field
         allocator = store.allocator
@@ -233,7 +240,7 @@ class Array(HeapObject):
             ]
             self._attach(store, allocator.array_of(type_, bits), type_)
         else:
-            self._attach(store, allocator.array(type_, operator.index(length)), type_)
+            self._attach(store, allocator.array(type_, length), type_)
         store.remember_heap_object(self)
 
     @property
@@ -267,8 +274,8 @@ class Array(HeapObject):
     def _read_all(self, numbers: Sequence[int]) -> list[Any]:
         kind = _FORMATS.get(self._element.storage)
         if kind is not None:
-            view = memoryview(self.tobytes()).cast(kind)
-            return [view[number] for number in numbers]
+            values = struct.unpack(f"<{len(self)}{kind}", self.tobytes())
+            return [values[number] for number in numbers]
         return [self._read_here(self._place(number), self._element) for number in numbers]
 
     @overload

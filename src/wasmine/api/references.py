@@ -2,8 +2,8 @@
 
     func      a Function of the store
     extern    any object; a Struct or Array as what `extern.convert_any` makes of it
-    any       an int for an i31, a Struct or an Array; an externref that `any.convert_extern` let in
-              comes out as the object that it is
+    any       an int is an i31, a Struct or an Array itself; any other object is what
+              `any.convert_extern` makes of it, for parameters of type anyref alone
     exn       a WasmException
 
 None is null in every hierarchy.
@@ -27,7 +27,7 @@ _I31_WIDTH: Final = 31
 _WANTED: Final = {
     "func": "a wasmine.Function",
     "extern": "any object",
-    "any": "an int, a wasmine.Struct or a wasmine.Array",
+    "any": "an int, a wasmine.Struct, a wasmine.Array",
     "exn": "a wasmine.WasmException",
 }
 
@@ -40,7 +40,7 @@ def address_of(store: Store, type_: RefType, value: object) -> int:
     """
     if value is None:
         if not type_.nullable:
-            raise TypeError(f"must be {_wanted(type_)}, not None")
+            raise TypeError(f"{type_} must be {_wanted(type_)}, not None")
         return 0
     match top(type_.heap):
         case "func":
@@ -78,7 +78,11 @@ def _internal(store: Store, type_: RefType, value: object) -> int:
         if not heap_matches(value.type, type_.heap):
             raise _mismatch(type_, value, str(value.type))
         return _own(store, value)
-    if not isinstance(value, int) or not heap_matches("i31", type_.heap):
+    if not isinstance(value, int):
+        if type_.heap != "any":
+            raise _mismatch(type_, value)
+        return store.allocator.internalize(store.context.references.box(value))
+    if not heap_matches("i31", type_.heap):
         raise _mismatch(type_, value)
     number = operator.index(value)
     if not -(1 << _I31_WIDTH - 1) <= number < 1 << _I31_WIDTH:
@@ -102,7 +106,7 @@ def _own(store: Store, value: HeapObject) -> int:
 
 def _mismatch(type_: RefType, value: object, given: str = "") -> TypeError:
     given = f" {given}" if given else ""
-    return TypeError(f"must be {_wanted(type_)}, not {type(value).__name__}{given}")
+    return TypeError(f"{type_} must be {_wanted(type_)}, not {type(value).__name__}{given}")
 
 
 def _wanted(type_: RefType) -> str:

@@ -19,6 +19,7 @@ from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import InternalError
 from wasmine.types import DefinedType, FunctionType, RefType, TagType
 from wasmine.vm import process
+from wasmine.vm.heap import HeapStatistics
 from wasmine.vm.objects import Allocator, type_number
 from wasmine.vm.store import StoreContext
 from wasmine.vm.tags import TagCell
@@ -103,6 +104,20 @@ class Store:
         """The store's native side."""
         return self._context
 
+    @property
+    def heap(self) -> HeapStatistics:
+        """Figures of the garbage-collected heap."""
+        references = self._context.references
+        return references.heap.statistics if references.has_heap else HeapStatistics()
+
+    def collect(self) -> None:
+        """Free the objects of the heap that nothing refers to any more.
+
+        That happens by itself as objects are made. Raises StoreError if another thread is in the store.
+        """
+        if self._context.references.has_heap:
+            self._context.exclusively(self._context.references.heap.collect)
+
     def __repr__(self) -> str:
         return f"<wasmine.Store at {id(self):#x}>"
 
@@ -181,14 +196,19 @@ class Store:
         info, index = found
         return info.names.locals.get(index, {})
 
-    def host_function(self, function: object, type_: FunctionType, name: str) -> int:
-        """The record of a Python callable. Raises UnsupportedFeature for types of the future."""
+    def host_function(
+        self, function: object, type_: FunctionType, name: str, defined: DefinedType | None = None
+    ) -> int:
+        """The record of a Python callable, whose type may be known to modules as `defined`.
+
+        Raises UnsupportedFeature for types of the future.
+        """
         for value_type in (*type_.params, *type_.results):
             check_type(value_type)
         explanation = HostCallable(name, type_, self)
         thunk = THUNKS.host(type_)
         return self._context.host_function(
-            function, explanation, thunk, self._engine.signatures.register(type_)
+            function, explanation, thunk, self._engine.signatures.register(defined or type_)
         )
 
     def reference_from(self, type_: RefType, value: object) -> int:

@@ -55,7 +55,7 @@ class Thunks:
     def prepare(self, **wanted: Iterable[FunctionType]) -> None:
         """Compile what is missing of thunks of these kinds, all together."""
         with self._lock:
-            missing: dict[str, list[FunctionType]] = dict.fromkeys(self._addresses, [])
+            missing: dict[str, list[FunctionType]] = {kind: [] for kind in self._addresses}
             for kind, types in wanted.items():
                 general = dict.fromkeys(map(erased, types))
                 missing[kind] = [t for t in general if t not in self._addresses[kind]]

@@ -90,14 +90,16 @@ class FunctionBuilder:
         """The debug location of an instruction: the line is its byte offset in the module."""
         return f", !dbg !DILocation(line: {self.offsets[position]}, scope: !{self.scope})"
 
-    def located(self, lines: str, result: str, first: str, second: str = "") -> str:
+    def located(
+        self, lines: str, result: str, first: str, second: str = "", third: str = ""
+    ) -> str:
         """Lines that compute `result`, with the location of the last load that operands come from.
 
         LLVM may make a load part of the instruction that uses its value, and then it is the
         location of that one which a trap is reported at.
         """
         loaded = self.loaded
-        line = max(loaded.get(first, 0), loaded.get(second, 0))
+        line = max(loaded.get(first, 0), loaded.get(second, 0), loaded.get(third, 0))
         if not line:
             return lines
         loaded[result] = line

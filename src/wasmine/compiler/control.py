@@ -357,8 +357,8 @@ def _check_type(f: FunctionBuilder, position: int, function: str, type_index: in
     if type_.final:
         f.append(f"{function}x = icmp ne i32 {function}t, {expected}")
     else:
-        below = is_subtype(f, position, f"{function}t", expected, type_)
-        f.append(f"{function}x = xor i1 {below}, true")
+        fits = is_subtype(f, position, f"{function}t", expected, type_)
+        f.append(f"{function}x = xor i1 {fits}, true")
     f.trap_if(f"{function}x", position, TrapCode.BAD_SIGNATURE, "x")
 
 

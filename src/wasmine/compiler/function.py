@@ -11,7 +11,16 @@ from itertools import count
 from typing import Any, Final, NoReturn, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
-from wasmine.compiler import control, exceptions, lowering, memories, objects, variables
+from wasmine.compiler import (
+    atomics,
+    control,
+    exceptions,
+    lowering,
+    memories,
+    objects,
+    variables,
+    vectors,
+)
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import Label
 from wasmine.compiler.ir import (
@@ -55,6 +64,8 @@ _HANDLERS: Final = (
     exceptions.HANDLERS,
     variables.HANDLERS,
     memories.HANDLERS,
+    atomics.HANDLERS,
+    vectors.HANDLERS,
     objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]

@@ -17,7 +17,7 @@ from wasmine.abi.heap import (
     class_offset,
     size_class,
 )
-from wasmine.abi.objects import TYPE_OFFSET, ArrayLayout
+from wasmine.abi.objects import LENGTH_OFFSET, ArrayLayout
 from wasmine.abi.vmcontext import VMStoreContext, offset_of, size_of
 from wasmine.compiler.builder import FunctionBuilder
 from wasmine.compiler.ir import IN_CONTEXT, INVARIANT, UNLIKELY
@@ -69,12 +69,19 @@ def _field_of_store(f: FunctionBuilder, field: str) -> str:
 
 
 def allocate(
-    f: FunctionBuilder, position: int, type_number: str, size: int, *, suffix: str = ""
+    f: FunctionBuilder,
+    position: int,
+    type_number: str,
+    size: int,
+    *,
+    length: int = 0,
+    suffix: str = "",
 ) -> str:
     """A new object of `size` bytes, header included; the name of its address.
 
-    `type_number` is an i32. Everything behind the header is zero. `suffix` tells several objects of
-    one instruction apart. Traps if memory is out.
+    `type_number` is an i32. Everything behind the header is zero. An array of constant `length` must
+    have a byte more than its elements (see `allocate_array`). `suffix` tells several objects of one
+    instruction apart. Traps if memory is out.
     """
     f.calls = True
     n = f"{position}{suffix}"
@@ -104,9 +111,12 @@ def allocate(
             f"{new}s = call ptr @{ALLOCATE}(ptr %vmctx, i64 {size}) #3{f.location(position)}\n"
             f"br label %A{n}"
         )
-    if TYPE_OFFSET:
-        raise ValueError("the type is the first field of an object")
-    f.append(f"store i32 {type_number}, ptr {new}\n{_BARRIER}")
+    header = f"{new}t"
+    f.append(f"{header} = zext i32 {type_number} to i64")
+    if length:
+        f.append(f"{header}h = or i64 {header}, {length << 8 * LENGTH_OFFSET}")
+        header = f"{header}h"
+    f.append(f"store i64 {header}, ptr {new}\n{_BARRIER}")
     return new
 
 

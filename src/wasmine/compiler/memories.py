@@ -68,7 +68,11 @@ def _base(f: FunctionBuilder, position: int, memory: Memory) -> str:
 def _length(f: FunctionBuilder, position: int, memory: Memory) -> str:
     """The length of a memory in bytes; it changes whenever the memory grows."""
     place = f.open(memory.definition, memory.length)
-    f.append(f"%g{position} = load i64, ptr {place}{IN_CONTEXT}")
+    if memory.shared:
+        # Other threads may grow it.
+        f.append(f"%g{position} = load atomic i64, ptr {place} seq_cst, align 8{IN_CONTEXT}")
+    else:
+        f.append(f"%g{position} = load i64, ptr {place}{IN_CONTEXT}")
     return f"%g{position}"
 
 
@@ -206,11 +210,11 @@ def _data_drop(f: FunctionBuilder, position: int, segment: int) -> None:
 
 
 def _accesses() -> dict[str, Handler]:
-    """A handler for every scalar load and store."""
+    """A handler for every load and store of a scalar or a whole vector."""
     found: dict[str, Handler] = {}
     for opcode in OPCODES:
         type_, _, operation = opcode.name.partition(".")
-        if type_ in ("i32", "i64", "f32", "f64"):
+        if type_ in ("i32", "i64", "f32", "f64") or operation in ("load", "store"):
             if operation.startswith("load"):
                 found[opcode.name] = _load(opcode)
             elif operation.startswith("store"):

@@ -54,6 +54,8 @@ class Options:
     """By memory index; memories beyond the end are static."""
     stack_checks: bool = True
     """Whether functions compare the stack pointer with the store's limit."""
+    ssse3: bool = False
+    """Whether the processor is an x86-64 with SSSE3, for vectors.SSSE3."""
 
 
 @dataclass(frozen=True, slots=True)

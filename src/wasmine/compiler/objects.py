@@ -13,7 +13,9 @@ Names are made of %g, the position, and a letter:  n null  e place  w what is in
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from wasmine.abi.convention import is_counted
 from wasmine.abi.heap import TypeKind, VMTypeRecord
@@ -132,7 +134,7 @@ def _packed(f: FunctionBuilder, field: FieldType, value: str, name: str) -> str:
 
 
 def _write(
-    f: FunctionBuilder, position: int, field: FieldType, place: str, value: str, suffix: str = ""
+    f: FunctionBuilder, position: int, field: FieldType, place: str, value: str, *, suffix: str = ""
 ) -> None:
     """Store an operand in a field or element."""
     value = _packed(f, field, value, f"%g{position}w{suffix}")
@@ -160,7 +162,7 @@ def _struct_new(f: FunctionBuilder, position: int, type_index: int) -> None:
         if value == _zero(field):
             continue
         place = _place(f, f"%g{position}e{number}", object_, layout.offsets[number])
-        _write(f, position, field, place, value, str(number))
+        _write(f, position, field, place, value, suffix=str(number))
     _know(f, object_)
     f.stack.append(object_)
 
@@ -261,18 +263,17 @@ def _array_new_fixed(f: FunctionBuilder, position: int, immediate: tuple[int, in
     size = layout.elements + count * layout.element_size
     if size <= FIXED:
         number = _type_number(f, position, type_index)
-        array = allocate(f, position, number, size)
-        place = _place(f, f"%g{position}a", array, LENGTH_OFFSET)
-        f.append(f"store i32 {count}, ptr {place}{IN_CONTEXT}")
+        # One byte more for loops that hold the address behind the last element.
+        array = allocate(f, position, number, size + 1, length=count)
         _know(f, array)
     else:
         array = _new_array(f, position, type_index, str(count))
-    for number, value in enumerate(values):
+    for index, value in enumerate(values):
         if value == _zero(type_.field):
             continue
-        offset = layout.elements + number * layout.element_size
-        place = _place(f, f"%g{position}e{number}", array, offset)
-        _write(f, position, type_.field, place, value, str(number))
+        offset = layout.elements + index * layout.element_size
+        place = _place(f, f"%g{position}e{index}", array, offset)
+        _write(f, position, type_.field, place, value, suffix=str(index))
     f.stack.append(array)
 
 
@@ -295,7 +296,7 @@ def _element(f: FunctionBuilder, position: int, type_: ArrayType, array: str, in
 
 
 def _at(
-    f: FunctionBuilder, position: int, type_: ArrayType, array: str, index: str, suffix: str = ""
+    f: FunctionBuilder, position: int, type_: ArrayType, array: str, index: str, *, suffix: str = ""
 ) -> str:
     """The place of an element that is there, or would be behind the last."""
     layout = array_layout(type_)
@@ -332,31 +333,19 @@ def _array_len(f: FunctionBuilder, position: int, _: Any) -> None:
 
 
 def _range(
-    f: FunctionBuilder,
-    position: int,
-    type_: ArrayType,
-    array: str,
-    start: str,
-    suffix: str = "",
+    f: FunctionBuilder, position: int, type_: ArrayType, array: str, start: str, *, suffix: str = ""
 ) -> str:
     """The place of the first of %g<position>z elements. Traps unless all of them are there."""
     length = _length(f, position, array, suffix)
-    _check_range(f, position, start, length, TrapCode.ARRAY_OUT_OF_BOUNDS, suffix)
-    return _at(f, position, type_, array, start, suffix)
-
-
-def _check_range(  # noqa: PLR0913 - two ranges, a trap and its label
-    f: FunctionBuilder, position: int, start: str, limit: str, code: TrapCode, suffix: str
-) -> None:
-    """Trap unless start + %g<position>z <= limit, all of them u32 and the sum in 64 bits."""
     stem = f"%g{position}x{suffix}"
     f.append(
-        f"{stem}l = zext i32 {limit} to i64\n"
+        f"{stem}l = zext i32 {length} to i64\n"
         f"{stem}s = zext i32 {start} to i64\n"
-        f"{stem}e = add i64 {stem}s, %g{position}z\n"
+        f"{stem}e = add nuw i64 {stem}s, %g{position}z\n"
         f"{stem} = icmp ugt i64 {stem}e, {stem}l"
     )
-    f.trap_if(stem, position, code, f"x{suffix}")
+    f.trap_if(stem, position, TrapCode.ARRAY_OUT_OF_BOUNDS, f"x{suffix}")
+    return _at(f, position, type_, array, start, suffix=suffix)
 
 
 def _count(f: FunctionBuilder, position: int, length: str) -> None:
@@ -380,15 +369,16 @@ def _array_copy(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -
     # Both are null checked before any bounds.
     require(f, position, to, TrapCode.NULL_ARRAY, "t")
     require(f, position, from_, TrapCode.NULL_ARRAY, "f")
-    to_place = _range(f, position, target, to, to_start, "d")
-    from_place = _range(f, position, source, from_, from_start, "s")
-    _move(f, position, target, to_place, from_place, "memmove")
+    to_place = _range(f, position, target, to, to_start, suffix="d")
+    from_place = _range(f, position, source, from_, from_start, suffix="s")
+    _move(f, position, target, (to_place, from_place), "memmove")
 
 
-def _move(  # noqa: PLR0913 - both ends, what to move, and how
-    f: FunctionBuilder, position: int, type_: ArrayType, to: str, from_: str, how: str
+def _move(
+    f: FunctionBuilder, position: int, type_: ArrayType, places: tuple[str, str], how: str
 ) -> None:
     """Copy %g<position>z elements."""
+    to, from_ = places
     size = array_layout(type_).element_size
     volatile = "true" if _volatile(f) else "false"
     f.calls = True
@@ -401,23 +391,39 @@ def _move(  # noqa: PLR0913 - both ends, what to move, and how
         f.append(f"call void @{KEEP_ALL}(ptr {to}, i64 %g{position}z) #3{f.location(position)}")
 
 
-def _segment(  # noqa: PLR0913 - where the segment is, what of it, and the trap
-    f: FunctionBuilder, position: int, offset: int, start: str, size: int, code: TrapCode
-) -> str:
-    """The address of %g<position>z items of a segment from `start` on.
+def _in_data(f: FunctionBuilder, segment: int, size: int) -> tuple[int, int, int, TrapCode]:
+    """A data segment, for `_source`: elements of `size` bytes, from a start in bytes."""
+    offset = f.module.offsets.vmctx_data_segment(segment)
+    return offset, 1, size, TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
 
-    `size` is that of an item; `start` counts bytes in data segments, whose length is in bytes, and
-    items in element segments. Traps unless all of them are there.
+
+def _in_elements(f: FunctionBuilder, segment: int, size: int) -> tuple[int, int, int, TrapCode]:
+    """An element segment, for `_source`: whole references, counted like its length."""
+    offset = f.module.offsets.vmctx_element_segment(segment)
+    return offset, size, 1, TrapCode.TABLE_ACCESS_OUT_OF_BOUNDS
+
+
+_Segment: TypeAlias = Callable[[FunctionBuilder, int, int], tuple[int, int, int, TrapCode]]
+"""Where a VMSegment lies in VMContext, how many bytes one step of its length is, how many steps an
+element takes, and the trap behind its end."""
+
+
+def _source(
+    f: FunctionBuilder, position: int, start: str, segment: tuple[int, int, int, TrapCode]
+) -> str:
+    """The address of %g<position>z elements in a segment, as a `_Segment` describes it.
+
+    Traps unless all of them are there.
     """
+    offset, unit, steps, code = segment
     stem = f"%g{position}q"
-    unit = 1 if code is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS else size
     f.append(
         f"{stem}b = getelementptr i8, ptr %vmctx, i64 {offset + offset_of(VMSegment, 'base')}\n"
         f"{stem} = load ptr, ptr {stem}b{IN_CONTEXT}\n"
         f"{stem}lp = getelementptr i8, ptr %vmctx, i64 {offset + offset_of(VMSegment, 'length')}\n"
         f"{stem}l = load i64, ptr {stem}lp{IN_CONTEXT}\n"
         f"{stem}s = zext i32 {start} to i64\n"
-        f"{stem}n = mul nuw i64 %g{position}z, {size // unit}\n"
+        f"{stem}n = mul nuw i64 %g{position}z, {steps}\n"
         f"{stem}e = add nuw i64 {stem}s, {stem}n\n"
         f"{stem}x = icmp ugt i64 {stem}e, {stem}l"
     )
@@ -429,41 +435,30 @@ def _segment(  # noqa: PLR0913 - where the segment is, what of it, and the trap
     return f"{stem}f"
 
 
-def _source(
-    f: FunctionBuilder, position: int, type_: ArrayType, segment: int, start: str, data: bool
-) -> str:
-    offsets = f.module.offsets
-    size = array_layout(type_).element_size
-    if data:
-        place, code = offsets.vmctx_data_segment(segment), TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
-    else:
-        place, code = offsets.vmctx_element_segment(segment), TrapCode.TABLE_ACCESS_OUT_OF_BOUNDS
-    return _segment(f, position, place, start, size, code)
-
-
-def _array_new_from(data: bool) -> Handler:
+def _array_new_from(find: _Segment) -> Handler:
     def new(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> None:
         type_index, segment = immediate
         type_ = _array(f, type_index)
         start, length = f.pop(2)
         _count(f, position, length)
-        source = _source(f, position, type_, segment, start, data)
+        source = _source(f, position, start, find(f, segment, array_layout(type_).element_size))
         array = _new_array(f, position, type_index, length)
-        _move(f, position, type_, _elements(f, position, type_, array), source, "memcpy")
+        place = _elements(f, position, type_, array)
+        _move(f, position, type_, (place, source), "memcpy")
         f.stack.append(array)
 
     return new
 
 
-def _array_init_from(data: bool) -> Handler:
+def _array_init_from(find: _Segment) -> Handler:
     def init(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> None:
         type_index, segment = immediate
         type_ = _array(f, type_index)
         array, to_start, start, length = f.pop(4)
         _count(f, position, length)
         place = _range(f, position, type_, array, to_start)
-        source = _source(f, position, type_, segment, start, data)
-        _move(f, position, type_, place, source, "memcpy")
+        source = _source(f, position, start, find(f, segment, array_layout(type_).element_size))
+        _move(f, position, type_, (place, source), "memcpy")
 
     return init
 
@@ -536,27 +531,30 @@ def _types(f: FunctionBuilder) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _Cast:
     """Code that goes to one of two labels, by whether a reference is of a type.
 
     The blocks in between are called C<position> and a letter, their names %k<position>.
     """
 
-    def __init__(
-        self, f: FunctionBuilder, position: int, value: str, yes: str, no: str, unlikely: bool
-    ) -> None:
-        self.f = f
-        self.position = position
-        self.value = value
-        self.yes, self.no = yes, no
-        self.unlikely = UNLIKELY if unlikely else ""
-        self.stem = f"%k{position}"
+    f: FunctionBuilder
+    position: int
+    value: str
+    yes: str
+    no: str
+    weights: str = ""
+
+    @property
+    def stem(self) -> str:
+        """What names begin with."""
+        return f"%k{self.position}"
 
     def branch(self, condition: str, yes: str | None = None) -> None:
         """To `yes`, else to the label for references of other types."""
         self.f.append(
             f"{condition}n = xor i1 {condition}, true\n"
-            f"br i1 {condition}n, label %{self.no}, label %{yes or self.yes}{self.unlikely}"
+            f"br i1 {condition}n, label %{self.no}, label %{yes or self.yes}{self.weights}"
         )
 
     def block(self, letter: str) -> str:
@@ -633,7 +631,7 @@ class _Cast:
 
 def _ref_test(f: FunctionBuilder, position: int, target: RefType) -> None:
     yes, no, meet = (f"C{position}{letter}" for letter in "yne")
-    _Cast(f, position, f.stack.pop(), yes, no, unlikely=False).to(target)
+    _Cast(f, position, f.stack.pop(), yes, no).to(target)
     r = f"%c{position}"
     f.append(
         f"{yes}:\nbr label %{meet}\n{no}:\nbr label %{meet}\n"
@@ -645,23 +643,21 @@ def _ref_test(f: FunctionBuilder, position: int, target: RefType) -> None:
 def _ref_cast(f: FunctionBuilder, position: int, target: RefType) -> None:
     trap = f.trap(position, TrapCode.CAST_FAILURE)
     value = f.stack[-1]
-    _Cast(f, position, value, f"N{position}", trap, unlikely=True).to(target)
+    _Cast(f, position, value, f"N{position}", trap, UNLIKELY).to(target)
     f.append(f"N{position}:")
     if not target.nullable:
         _know(f, value)
 
 
 def _br_on_cast(taken: bool) -> Handler:
-    def branch(
-        f: FunctionBuilder, position: int, immediate: tuple[int, RefType, RefType]
-    ) -> None:
+    def branch(f: FunctionBuilder, position: int, immediate: tuple[int, RefType, RefType]) -> None:
         depth, _, target = immediate
         label = f.labels[-1 - depth]
         value = f.stack[-1]
         bring(f, label)
         on = f"N{position}"
         yes, no = (label.name, on) if taken else (on, label.name)
-        _Cast(f, position, value, yes, no, unlikely=False).to(target)
+        _Cast(f, position, value, yes, no).to(target)
         f.append(f"{on}:")
 
     return branch
@@ -685,8 +681,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "array.new": _array_new,
     "array.new_default": _array_new_default,
     "array.new_fixed": _array_new_fixed,
-    "array.new_data": _array_new_from(data=True),
-    "array.new_elem": _array_new_from(data=False),
+    "array.new_data": _array_new_from(_in_data),
+    "array.new_elem": _array_new_from(_in_elements),
     "array.get": _array_get(""),
     "array.get_s": _array_get("sext"),
     "array.get_u": _array_get("zext"),
@@ -694,8 +690,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "array.len": _array_len,
     "array.fill": _array_fill,
     "array.copy": _array_copy,
-    "array.init_data": _array_init_from(data=True),
-    "array.init_elem": _array_init_from(data=False),
+    "array.init_data": _array_init_from(_in_data),
+    "array.init_elem": _array_init_from(_in_elements),
     "ref.test": _ref_test,
     "ref.test/null": _ref_test,
     "ref.cast": _ref_cast,

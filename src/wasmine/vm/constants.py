@@ -41,7 +41,7 @@ class Evaluator:
         self._allocator = allocator
         self._held: list[Held] = []
 
-    def __call__(self, expression: ConstExpr) -> int:
+    def __call__(self, expression: ConstExpr) -> int:  # noqa: C901, PLR0912 - a case for each
         """The bits of the value of a validated expression; of a reference its address, 0 for null.
 
         Raises Trap if there is no room for an object.

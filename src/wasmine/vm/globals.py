@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from wasmine.abi.convention import is_counted
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.vmcontext import VMGlobalDefinition
 from wasmine.errors import WasmineError
 from wasmine.types import F32, F64, I32, I64, V128, GlobalType, ValType
@@ -65,6 +67,11 @@ class GlobalCell:
         else:
             self._definition = VMGlobalDefinition.new()
         self._references = references if is_counted(type_.value) else UNCOUNTED
+        self._root: Final = (
+            references.track(RootKind.WORD, self.definition_address, self._definition)
+            if is_traced(type_.value)
+            else None
+        )
 
     @property
     def definition_address(self) -> int:

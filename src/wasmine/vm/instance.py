@@ -10,9 +10,12 @@ import ctypes
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from wasmine.abi.convention import is_counted
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.runtime import VMINSTANCE_SIZE, VMInstance
 from wasmine.abi.vmcontext import (
     FastGasCounter,
@@ -25,6 +28,7 @@ from wasmine.abi.vmcontext import (
     offset_of,
     size_of,
 )
+from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.errors import InternalError, Trap, TrapCode
 from wasmine.types import DefinedType, FunctionType, TagType
 from wasmine.vm.artifact import Artifact
@@ -53,6 +57,10 @@ def _required(expression: ConstExpr | None) -> ConstExpr:
     if expression is None:
         raise InternalError("an active segment has no offset")
     return expression
+
+
+def _function_reference(vmctx: int, offsets: VMOffsets, index: int) -> int:
+    return vmctx + offsets.vmctx_anyfunc(index)
 
 
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
@@ -112,9 +120,11 @@ class InstanceHandle:
         self._evaluate = Evaluator(
             artifact.info.types,
             self.globals,
-            self.function_reference,
+            # Not a method: whoever refers to this keeps it until the garbage collector comes by.
+            partial(_function_reference, self.vmctx, offsets),
             Allocator(store.references, signatures),
         )
+        self._segment_roots: Final[list[object]] = []
         self._make_memories(memory_styles)
         self._make_tables()
         self._make_globals()
@@ -139,7 +149,8 @@ class InstanceHandle:
         own = self._info.memories[self._info.imported_memories :]
         for slot, (type_, style) in enumerate(zip(own, styles, strict=True)):
             address = self.vmctx + self._offsets.vmctx_memory_definition(slot)
-            memory = LinearMemory(type_, style, address)
+            # Instances of other stores may keep a shared memory, and its definition is in here.
+            memory = LinearMemory(type_, style, address, self._arena if type_.shared else None)
             self._pointer("memory_records", slot, memory.record_address)
             self.memories.append(memory)
 
@@ -232,7 +243,7 @@ class InstanceHandle:
 
     def function_reference(self, index: int) -> int:
         """The address of the record of a function, which a funcref to it holds."""
-        return self.vmctx + self._offsets.vmctx_anyfunc(index)
+        return _function_reference(self.vmctx, self._offsets, index)
 
     def initialize(self, call: Callable[[int], object]) -> None:
         """Run what the module does when it is instantiated; `call` runs a function by its record.
@@ -267,6 +278,11 @@ class InstanceHandle:
             segment = self._record(VMSegment, "element_segments", index)
             segment.base = self._pointer_array(references)
             segment.length = len(references)
+            if is_traced(element.type):
+                root = self._references.track(
+                    RootKind.SEGMENT, ctypes.addressof(segment), self._arena
+                )
+                self._segment_roots.append(root)
             return
         offset = self._evaluate(_required(element.offset))
         self.tables[element.table].store(offset, references)

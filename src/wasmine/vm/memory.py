@@ -20,6 +20,7 @@ from wasmine.abi.vmcontext import (
 )
 from wasmine.errors import ResourceError
 from wasmine.types import I32, I64, Limits, MemoryType
+from wasmine.vm import process
 from wasmine.vm.mmap import Mmap
 
 WASM_PAGE_SIZE: Final = 0x1_0000
@@ -53,7 +54,10 @@ class StaticMemory:
 
 @dataclass(frozen=True)
 class DynamicMemory:
-    """Address space for the present size; growing may move the base. Accesses need a check."""
+    """Address space for the present size; growing may move the base. Accesses need a check.
+
+    A shared memory has address space for its maximum all the same, because it must not move.
+    """
 
     offset_guard_size: int = 0x1_0000
     """Bytes that stay inaccessible behind the space for growth."""
@@ -151,6 +155,11 @@ class LinearMemory:
         return MemoryType(Limits(self.size, declared.maximum), declared.shared, declared.address)
 
     @property
+    def shared(self) -> bool:
+        """Whether instances of several stores may use it at once. Its base never moves."""
+        return self._declared.shared
+
+    @property
     def size(self) -> int:
         """The current size in pages."""
         return self.data_size // WASM_PAGE_SIZE
@@ -171,20 +180,29 @@ class LinearMemory:
         Raises LinearMemoryError, COULD_NOT_GROW beyond the limits and REGION if the system refuses;
         the memory is then as it was.
         """
+        if self.shared:
+            return self._grow_shared(delta)
         with self._lock:
             current = self.size
             if delta == 0:
                 return current
             possible = 0 < delta <= self._record.maximum_pages - current
             if not possible or self._growing:
-                fields: dict[str, int | str] = {"current": current, "attempted_delta": delta}
-                raise LinearMemoryError(MemoryErrorKind.COULD_NOT_GROW, fields)
+                raise _could_not_grow(current, delta)
             self._growing = True
             try:
                 self._grow_to((current + delta) * WASM_PAGE_SIZE)
             finally:
                 self._growing = False
             return current
+
+    def _grow_shared(self, delta: int) -> int:
+        """Native code grows it, with a lock that compiled code in other threads takes as well."""
+        if 0 <= delta <= WASM_MAX_PAGES_64:
+            current = process.current().grow_memory(self.record_address, delta)
+            if current >= 0:
+                return current
+        raise _could_not_grow(self.size, delta)
 
     def _grow_to(self, length: int) -> None:
         old, reserved = self.data_size, self._record.reserved_bytes
@@ -330,6 +348,11 @@ def _check_limits(limits: Limits, allowed: int) -> None:
         raise _invalid("maximum", limits.maximum, limits.minimum)
 
 
+def _could_not_grow(current: int, delta: int) -> LinearMemoryError:
+    fields: dict[str, int | str] = {"current": current, "attempted_delta": delta}
+    return LinearMemoryError(MemoryErrorKind.COULD_NOT_GROW, fields)
+
+
 def _invalid(bound: str, pages: int, minimum: int) -> LinearMemoryError:
     reason = f"the {bound} ({pages} pages) is less than the minimum ({minimum} pages)"
     return LinearMemoryError(MemoryErrorKind.INVALID_MEMORY, {"reason": reason})
@@ -346,7 +369,7 @@ def _declared_maximum(type_: MemoryType) -> int:
 def _reservation(type_: MemoryType, style: MemoryStyle) -> int:
     """The pages of address space that a new memory begins with."""
     if isinstance(style, DynamicMemory):
-        return type_.minimum
+        return _declared_maximum(type_) if type_.shared else type_.minimum
     if type_.address is I64:
         return max(type_.minimum, min(_declared_maximum(type_), style.bound_64))
     if style.bound < type_.minimum:

@@ -122,9 +122,7 @@ class Allocator:
         layout = array_layout(array_type(type_))
         heap = self._references.heap
         number = self._signatures.register(type_)
-        return heap.hold(
-            heap.allocate_array(number, length, layout.element_size, layout.elements)
-        )
+        return heap.hold(heap.allocate_array(number, length, layout.element_size, layout.elements))
 
     def array_of(self, type_: DefinedType, values: Sequence[int]) -> Held:
         """An array with these bits in its elements. Raises Trap if there is no room for it."""

@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
+from wasmine.abi.heap import RootKind
 from wasmine.abi.vmcontext import (
     Landing,
     VMCallerCheckedAnyfunc,
@@ -22,7 +23,7 @@ from wasmine.types import TagType
 from wasmine.vm import process
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.functions import FuncDataRegistry
-from wasmine.vm.heap import Heap
+from wasmine.vm.heap import Heap, Root, Roots
 from wasmine.vm.tags import TagCell
 
 P = ParamSpec("P")
@@ -61,12 +62,13 @@ class References:
         self._record = VMStoreContext.from_address(int(context))
         self._process = process.current()
         self._heap: Heap | None = None
+        self._roots: Final = Roots(context)
 
     @property
     def heap(self) -> Heap:
         """The heap of the store, made on first need. Raises ResourceError."""
         if self._heap is None:
-            heap = Heap(self._context, self._record.types)
+            heap = Heap(self._context, self._record.types, self._roots)
             self._record.heap = heap.address
             self._heap = heap
         return self._heap
@@ -75,6 +77,13 @@ class References:
     def has_heap(self) -> bool:
         """Whether something in the store has needed the heap."""
         return self._heap is not None
+
+    def track(self, kind: RootKind, address: int, memory: object) -> object:
+        """Let the collector follow what lies at `address` as long as the result exists.
+
+        `memory` keeps that memory, and what it points to, where it is.
+        """
+        return Root(self._roots, kind, address, memory)
 
     def box(self, value: object) -> int:
         """The reference to a new box for a Python object, 0 for None.

@@ -1,7 +1,8 @@
 """Tables of references: storage that never moves, limits, growth, copying.
 
 An element is 8 bytes: the address of a VMCallerCheckedAnyfunc, of an externref's box or of an object
-of the garbage-collected heap, an i31, or 0 for null. How references are counted is the business of the hooks that a table is given.
+of the garbage-collected heap, an i31, or 0 for null. How references are counted is the business of
+the hooks that a table is given.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import ctypes
 from typing import Final, Protocol
 
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.vmcontext import ElementKind, VMLinearTable, VMTableDefinition
 from wasmine.errors import ResourceError, Trap, TrapCode
 from wasmine.types import Limits, RefType, TableType, top
@@ -32,6 +35,12 @@ class ReferenceCounts(Protocol):
     def release(self, raw: int) -> None:
         """Count one holder less."""
 
+    def track(self, kind: RootKind, address: int, memory: object) -> object:
+        """Let the collector follow what lies at `address` as long as the result exists.
+
+        `memory` keeps that memory, and what it points to, where it is.
+        """
+
 
 class Uncounted:
     """References that nobody counts: those to functions, which live as long as their instance."""
@@ -40,6 +49,9 @@ class Uncounted:
         """Nothing to do."""
 
     def release(self, raw: int) -> None:
+        """Nothing to do."""
+
+    def track(self, kind: RootKind, address: int, memory: object) -> object:
         """Nothing to do."""
 
 
@@ -78,6 +90,15 @@ class LinearTable:
         self._definition.current_elements = type_.minimum
         self._record: Final = VMLinearTable(
             definition=self.definition_address, maximum=maximum, element_kind=kind
+        )
+        self._root: Final = (
+            references.track(
+                RootKind.TABLE,
+                self.definition_address,
+                (self._definition, self._mapping.hold()),
+            )
+            if is_traced(type_.element)
+            else None
         )
 
     @property

@@ -474,8 +474,9 @@ done:
 
 define internal void @mark_roots(ptr %heap) noinline {
 entry:
-  %roots = get ptr VMHeap.roots, %heap
-  %root.count = get i64 VMHeap.root_count, %heap
+  ; The numbers first: an array that Python makes larger in another thread is told before its number.
+  %root.count = get volatile i64 VMHeap.root_count, %heap
+  %roots = get volatile ptr VMHeap.roots, %heap
   br label %root.head
 root.head:
   %r = phi i64 [ 0, %entry ], [ %r.next, %root.body ], [ %r.next, %root.done ]
@@ -513,8 +514,8 @@ range:
 root.done:
   br label %root.head
 held:
-  %held.first = get ptr VMHeap.held, %heap
-  %held.count = get i64 VMHeap.held_count, %heap
+  %held.count = get volatile i64 VMHeap.held_count, %heap
+  %held.first = get volatile ptr VMHeap.held, %heap
   call void @mark_words(ptr %heap, ptr %held.first, i64 %held.count)
   ret void
 }
@@ -723,13 +724,17 @@ done:
 ; for long must not keep all boxes that it has ever seen. The list of boxes changes, and Python objects
 ; go, with the interpreter lock only. Freeing may run Python code that enters the store again, so that
 ; the dead boxes are out of all lists before the first one goes; `next` chains them.
-define internal void @free_boxes(ptr %store, ptr %heap, i64 %locked) noinline {
+define internal void @free_boxes(ptr %store, ptr %heap, i64 %how) noinline {
 entry:
   %table = get ptr VMHeap.box_table, %heap
   call void @free(ptr %table)
   put ptr null, VMHeap.box_table, %heap
   %list = get i64 VMStoreContext.externrefs, %store
   put i64 0, VMStoreContext.externrefs, %store
+  %depth = get i64 VMStoreContext.depth, %store
+  %numbers = and i64 %how, 2
+  %from_code = icmp eq i64 %numbers, 0
+  %locked = and i64 %how, 1
   br label %list.head
 list.head:
   %tagged = phi i64 [ %list, %entry ], [ %tagged.next, %list.kept ], [ %tagged.next, %list.drop ]
@@ -744,10 +749,17 @@ list.body:
   %box.strong = get i64 VMExternRefInner.strong, %box
   %unseen = icmp eq i64 %box.marked, 0
   %only = icmp eq i64 %box.strong, 1
-  %dropped = and i1 %unseen, %only
+  ; Conversions in Python code have numbers where frames have references. Those that are going on
+  ; belong to outer entries of the store, if the code of the innermost is running.
+  %box.depth = get i64 VMExternRefBox.depth, %box.header
+  %here = icmp uge i64 %box.depth, %depth
+  %unseen.here = and i1 %unseen, %here
+  %not_held = and i1 %unseen.here, %only
+  %dropped = and i1 %not_held, %from_code
   br i1 %dropped, label %list.drop, label %list.kept
 list.kept:
   call void @defer(ptr %store, ptr %box)
+  put i64 %box.depth, VMExternRefBox.depth, %box.header
   br label %list.head
 list.drop:
   put i64 0, VMExternRefInner.link, %box
@@ -1071,18 +1083,19 @@ define internal i64 @now() {
   ret i64 %sum
 }
 
-; Collect. `locked` is 1 if this thread has the interpreter lock. The registers that functions give back
+; Collect. Bit 0 of `how` says that this thread has the interpreter lock, bit 1 that Python code may have
+; addresses of new boxes in numbers. The registers that functions give back
 ; as they found them may hold the only reference of a caller: they are saved in the frame first.
-define internal void @collect(ptr %store, i64 %locked) noinline {
+define internal void @collect(ptr %store, i64 %how) noinline {
 entry:
   call void asm sideeffect "", "$clobbers"()
   %stack = call ptr @llvm.stacksave.p0()
   %sp = ptrtoint ptr %stack to i64
-  call void @collect_from(ptr %store, i64 %locked, i64 %sp)
+  call void @collect_from(ptr %store, i64 %how, i64 %sp)
   ret void
 }
 
-define internal void @collect_from(ptr %store, i64 %locked, i64 %sp) noinline {
+define internal void @collect_from(ptr %store, i64 %how, i64 %sp) noinline {
 entry:
   %heap = get ptr VMStoreContext.heap, %store
   %start = call i64 @now()
@@ -1113,6 +1126,11 @@ prepare:
   br i1 %idle, label %trace, label %stacks
 stacks:
   call void @mark_stacks(ptr %heap, ptr %thread, i64 %sp)
+  ; Values on their way between functions.
+  %values = at VMStoreContext.values, %store
+  %values.i = ptrtoint ptr %values to i64
+  %values.end = add i64 %values.i, $values_size
+  call void @scan(ptr %heap, i64 %values.i, i64 %values.end)
   br label %trace
 trace:
   call void @drain_stack(ptr %heap)
@@ -1136,13 +1154,30 @@ trace:
   %longest = get i64 VMHeap.longest, %heap
   %longest.new = call i64 @llvm.umax.i64(i64 %longest, i64 %duration)
   put i64 %longest.new, VMHeap.longest, %heap
-  call void @free_boxes(ptr %store, ptr %heap, i64 %locked)
+  call void @free_boxes(ptr %store, ptr %heap, i64 %how)
   ret void
 }
 
 ; For Python. The interpreter lock is held.
 define void @wasmine_heap_collect(ptr %store) {
+  call void @collect(ptr %store, i64 3)
+  ret void
+}
+
+; Before a host function is called. The interpreter lock is held.
+define void @wasmine_heap_poll(ptr %store) {
+  %heap = get ptr VMStoreContext.heap, %store
+  %none = icmp eq ptr %heap, null
+  br i1 %none, label %done, label %compare
+compare:
+  %allocated = get i64 VMHeap.allocated, %heap
+  %threshold = get i64 VMHeap.threshold, %heap
+  %due = icmp uge i64 %allocated, %threshold
+  br i1 %due, label %collect, label %done
+collect:
   call void @collect(ptr %store, i64 1)
+  br label %done
+done:
   ret void
 }
 """

@@ -28,6 +28,8 @@ from wasmine.abi.heap import (
 from wasmine.abi.objects import LENGTH_OFFSET
 from wasmine.errors import TrapCode
 
+BOX_CHARGE = 160
+"""Bytes that the box of an externref and its object count for: 100,000 start a collection."""
 STACK_GROWTH = 1 << 20
 """Bytes by which the marking stack grows, and that it keeps."""
 COMMIT_BLOCKS = 16
@@ -67,6 +69,7 @@ def heap_placeholders() -> dict[str, int]:
         "detached_size": size_of(VMDetached) + len(CELL_SIZES) * size_of(VMRun),
         "stack_growth": STACK_GROWTH,
         "stack_kept": STACK_GROWTH,
+        "box_charge": BOX_CHARGE,
     }
 
 

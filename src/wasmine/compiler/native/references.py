@@ -49,6 +49,20 @@ define internal void @defer(ptr %store, ptr %box) alwaysinline {
   ret void
 }
 
+; A box counts as so many bytes of the heap, if there is one, so that many of them are a reason to collect.
+define internal void @charge(ptr %store) alwaysinline {
+  %heap = get ptr VMStoreContext.heap, %store
+  %none = icmp eq ptr %heap, null
+  br i1 %none, label %done, label %add
+add:
+  %allocated = get i64 VMHeap.allocated, %heap
+  %more = add i64 %allocated, $box_charge
+  put i64 %more, VMHeap.allocated, %heap
+  br label %done
+done:
+  ret void
+}
+
 ; A new box for a Python object, owned by the deferred list. The interpreter lock is held.
 ; Null when there is no memory.
 define ptr @wasmine_externref_new(ptr %store, ptr %object) {
@@ -68,6 +82,7 @@ fill:
   put ptr %first, VMExternRefBox.next, %header
   put ptr %header, VMStoreContext.boxes, %store
   call void @defer(ptr %store, ptr %box)
+  call void @charge(ptr %store)
   %alone = icmp eq ptr %first, null
   br i1 %alone, label %done, label %chain
 chain:
