@@ -50,6 +50,7 @@ def _llvm() -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    binding.initialize_native_asmparser()
     for option in by_name(_architecture_name(binding)).llvm_options:
         binding.set_option("wasmine", option)
     return binding
