@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final, TypeAlias, cast
 
 from wasmine.errors import CompileError
-from wasmine.types import I32, FunctionType, ValType
+from wasmine.types import F32, F64, I32, I64, V128, FunctionType, ValType
 from wasmine.wasm import aggregates, flow, rules
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
@@ -93,8 +93,9 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
     offset_bound = 1 << 32 if plain else 0
     position = 0
     try:
-        for type_ in body.declared:
-            check_known(type_)
+        if unset is not _NONE:
+            for type_ in body.declared:
+                check_known(type_)
         _enter_function(operands, local_index)
         for position, code, immediate in zip(count(), body.codes, immediates):
             how, first, second, result, alignment, rule = rows[code]
@@ -140,10 +141,15 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
         raise
 
 
+_NUMBER_TYPES: Final = {I32, I64, F32, F64, V128}
+_NONE: Final[list[int]] = []
+"""Of locals that are all numbers, with which there is nothing to check."""
+
+
 def _unset_locals(body: Body) -> list[int]:
     """Locals without a default value, in order: what a function must set before it reads."""
-    if all(type_.is_defaultable for type_ in body.declared):
-        return []
+    if body.declared <= _NUMBER_TYPES:
+        return _NONE
     first = len(body.locals) - body.declared_count
     return [
         index for index, type_ in enumerate(body.locals[first:], first) if not type_.is_defaultable
