@@ -12,6 +12,7 @@ from wasmine.api.globals import Global
 from wasmine.api.instance import Exports, Instance
 from wasmine.api.memory import Memory
 from wasmine.api.module import Module
+from wasmine.api.objects import Array, Struct
 from wasmine.api.source import wat2wasm
 from wasmine.api.store import Store
 from wasmine.api.table import Table
@@ -39,15 +40,22 @@ from wasmine.types import (
     I32,
     I64,
     V128,
+    ArrayType,
+    DefinedType,
     ExportType,
+    FieldType,
     FunctionType,
     GlobalType,
     ImportType,
     Limits,
     MemoryType,
+    RefType,
+    StructType,
     TableType,
     TagType,
     ValType,
+    defined,
+    ref,
 )
 from wasmine.version import __version__
 from wasmine.wasm.features import Features
@@ -60,12 +68,16 @@ __all__ = [
     "I32",
     "I64",
     "V128",
+    "Array",
+    "ArrayType",
     "CompileError",
+    "DefinedType",
     "DeserializeError",
     "Engine",
     "ExportType",
     "Exports",
     "Features",
+    "FieldType",
     "Frame",
     "Function",
     "FunctionType",
@@ -82,9 +94,12 @@ __all__ = [
     "Memory",
     "MemoryType",
     "Module",
+    "RefType",
     "ResourceError",
     "Store",
     "StoreError",
+    "Struct",
+    "StructType",
     "Table",
     "TableType",
     "TagType",
@@ -94,6 +109,8 @@ __all__ = [
     "ValType",
     "WasmineError",
     "__version__",
+    "defined",
+    "ref",
     "wat2wasm",
 ]
 

@@ -39,6 +39,8 @@ from wasmine.types import (
     FunctionType,
     RefType,
     ValType,
+    ref,
+    top,
 )
 
 INTEGER_PARAMS = 5
@@ -73,6 +75,23 @@ def value_kind(value: ValType) -> str:
 def value_size(value: ValType) -> int:
     """Bytes that a value takes at the start of its slot or of a global's storage."""
     return 8 if isinstance(value, RefType) else _SIZES[value]
+
+
+def is_counted(value: object) -> bool:
+    """Whether a value type is one of references to host objects: their boxes are counted."""
+    return isinstance(value, RefType) and top(value.heap) == "extern"
+
+
+def erased(signature: FunctionType) -> FunctionType:
+    """The type whose thunks serve a function type: every reference type but the two that thunks
+    convert by themselves becomes the one at the top of its hierarchy, not nullable."""
+    return FunctionType(map(_erased, signature.params), map(_erased, signature.results))
+
+
+def _erased(value: ValType) -> ValType:
+    if isinstance(value, RefType) and value not in (FUNCREF, EXTERNREF):
+        return ref(top(value.heap), nullable=False)
+    return value
 
 
 def parameter_slots(signature: FunctionType) -> list[int | None]:

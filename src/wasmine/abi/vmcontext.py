@@ -326,11 +326,19 @@ class VMExternRefInner(ctypes.Structure):
 
 @record
 class VMExternRefBox(ctypes.Structure):
-    """The allocation of an externref: its place in its store's list of live boxes, then the box."""
+    """The allocation of an externref: its place in its store's list of live boxes, then the box.
+
+    `traced` is 1 once the box has been stored where nobody counts, in an object of the heap: then
+    the collector decides when it goes. `marked` is 1 if a collection that is going on has found it.
+    `depth` is the store's when the box entered the deferred list.
+    """
 
     next: Pointer
     previous: Pointer
     store: Pointer
+    traced: U64
+    marked: U64
+    depth: U64
     inner: VMExternRefInner
 
 
@@ -341,7 +349,9 @@ class VMStoreContext(ctypes.Structure):
     `stack_limit` is the lowest stack pointer allowed; `thread` the ThreadRecord of the thread
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
-    PyObject*; `values` are the slots of `convention` for values that do not fit in registers.
+    PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
+    as nothing in the store needs one; `values` are the slots of `convention` for values that do not
+    fit in registers.
     """
 
     stack_limit: Pointer
@@ -351,6 +361,8 @@ class VMStoreContext(ctypes.Structure):
     boxes: Pointer
     python_store: Pointer
     flags: U64
+    types: Pointer
+    heap: Pointer
     values: Annotated[ctypes.Array[ctypes.c_uint64], Kind(ctypes.c_uint64, 8, 2 * VALUE_SLOTS)]
 
 
@@ -358,7 +370,8 @@ class VMStoreContext(ctypes.Structure):
 class Landing(ctypes.Structure):
     """Where a trap lands: written on the stack of an entry thunk, innermost first.
 
-    `stack_limit` is the store's, to be restored when the call returns.
+    `stack_limit` is the store's, to be restored when the call returns. `cookie` is made of the
+    record's own address: if it differs, the stack that the record was on has been switched.
     """
 
     jump_buffer: Annotated[ctypes.Array[ctypes.c_size_t], Kind(ctypes.c_size_t, 0, 5)]
@@ -368,6 +381,11 @@ class Landing(ctypes.Structure):
     reason: U64
     stack_pointer: Pointer
     stack_limit: Pointer
+    cookie: U64
+
+
+LANDING_COOKIE: Final = 0x5A6C_1D2B_93E7_40F1
+"""`Landing.cookie` of a record is its address, exclusive-or this."""
 
 
 @record
@@ -377,6 +395,8 @@ class ThreadRecord(ctypes.Structure):
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
     a trap is made after landing. `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread
     is in, 0 outside; `signalled` is 1 if a signal has arrived outside since the last one.
+    `stack_low` and `stack_high` bound the thread's own stack. While a signal's handler runs on the
+    alternate one, `interrupted_sp` is the stack pointer that it left.
     """
 
     landing: Pointer
@@ -391,6 +411,9 @@ class ThreadRecord(ctypes.Structure):
     slice: Pointer
     waiter: Pointer
     signalled: U64
+    stack_low: Pointer
+    stack_high: Pointer
+    interrupted_sp: Pointer
 
 
 @record
@@ -468,6 +491,8 @@ class ElementKind(IntEnum):
 
     FUNCREF = 0
     EXTERNREF = 1
+    ANYREF = 2
+    EXNREF = 3
 
 
 @record

@@ -10,7 +10,7 @@ from wasmine.api.engine import Engine
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
-from wasmine.types import ExportType, ExternType, FunctionType, ImportType, TagType
+from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, IMPLEMENTED, Features
@@ -83,9 +83,10 @@ class Module:
             exports = (export.type for export in self.exports)
             imports = (import_.type for import_ in self.imports)
             THUNKS.prepare(
-                [type_ for type_ in exports if isinstance(type_, FunctionType)],
-                [],
-                [type_ for type_ in imports if isinstance(type_, FunctionType)],
+                **{
+                    "entry": [type_ for type_ in exports if isinstance(type_, FunctionType)],
+                    "import": [type_ for type_ in imports if isinstance(type_, FunctionType)],
+                }
             )
             self._thunks_ready = True
 
@@ -117,6 +118,11 @@ class Module:
     def name(self) -> str | None:
         """The module's name in its name section."""
         return self.info.names.module
+
+    @property
+    def types(self) -> list[DefinedType]:
+        """The types that the module defines, in order."""
+        return list(self.info.types)
 
     @property
     def imports(self) -> list[ImportType]:

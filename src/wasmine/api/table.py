@@ -15,7 +15,7 @@ from wasmine.vm.table import LinearTable
 
 
 class Table(StoreObject):
-    """A table of functions or of any objects: `table[0]`, `table[0] = function`, `len(table)`.
+    """A table of references: `table[0]`, `table[0] = function`, `len(table)`.
 
     None is the null reference. An index beyond the end raises IndexError.
 
@@ -42,6 +42,8 @@ class Table(StoreObject):
             raise ValueError(f"indices of a table are i32 or i64, not {type.address}")
         if not type.element.is_ref:
             raise UnsupportedFeature(f"unsupported table: {type}")
+        if init is None and not type.element.nullable:
+            raise TypeError(f"a table of {type.element} needs an element to be filled with")
         store = store_for(store, init)
         linear = LinearTable(type, references=store.context.references)
         store.context.roots.append(linear)
@@ -84,7 +86,7 @@ class Table(StoreObject):
         return self._linear.size
 
     def get(self, index: int) -> object:
-        """An element: None, a Function, or the object that an externref holds."""
+        """An element, as the result of a Function would be."""
         return self._store.context.exclusively(self._get, index)
 
     def _get(self, index: int) -> object:

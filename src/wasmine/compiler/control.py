@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, offset_of
 from wasmine.compiler.builder import FunctionBuilder, Handler
+from wasmine.compiler.heap import is_subtype
 from wasmine.compiler.ir import (
     IN_CONTEXT,
     IN_TABLE,
@@ -60,7 +61,7 @@ class Loop(Label):
 # --- labels --------------------------------------------------------------------------------------
 
 
-def _bring(f: FunctionBuilder, label: Label) -> None:
+def bring(f: FunctionBuilder, label: Label) -> None:
     """Store the operands that a branch takes along. They stay on the stack."""
     types, position = label.types, label.position
     if not label.used:
@@ -92,7 +93,7 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     types = f.module.signature(type_).params
     label = Loop(position, types, len(f.stack) - len(types))
     f.labels.append(label)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     _meet(f, label)
 
@@ -110,7 +111,7 @@ def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
 
 def _else(f: FunctionBuilder, _position: int, _: Any) -> None:
     label = f.labels[-1]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     else_unreached(f)
 
@@ -133,7 +134,7 @@ def _end(f: FunctionBuilder, position: int, _: Any) -> None:
     if label.alternative:
         _else(f, position, None)
     if label.used:
-        _bring(f, label)
+        bring(f, label)
         f.append(f"br label %{label.name}")
         _meet(f, label)
     f.labels.pop()
@@ -164,7 +165,7 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
     label = f.labels[-1 - depth]
     if label is f.labels[0]:
         return _return(f, position, None)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     return True
 
@@ -172,14 +173,14 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
 def _br_if(f: FunctionBuilder, position: int, depth: int) -> None:
     condition = f.condition(f.stack.pop(), position)
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br i1 {condition}, label %{label.name}, label %N{position}\nN{position}:")
 
 
 def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
     reference = f.stack.pop()
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(
         f"%i{position} = icmp eq ptr {reference}, null\n"
         f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
@@ -189,7 +190,7 @@ def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
 
 def _br_on_non_null(f: FunctionBuilder, position: int, depth: int) -> None:
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(
         f"%i{position} = icmp ne ptr {f.stack.pop()}, null\n"
         f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
@@ -200,7 +201,7 @@ def _br_table(f: FunctionBuilder, _position: int, immediate: tuple[tuple[int, ..
     depths, default = immediate
     selector = f.stack.pop()
     for depth in sorted({*depths, default}):
-        _bring(f, f.labels[-1 - depth])
+        bring(f, f.labels[-1 - depth])
     labels = f.labels
     cases = " ".join(
         f"i32 {number}, label %{labels[-1 - depth].name}" for number, depth in enumerate(depths)
@@ -331,10 +332,13 @@ def _check_type(f: FunctionBuilder, position: int, function: str, type_index: in
     """Trap if a function is not of the expected type."""
     expected = f"%t{position}"
     f.context_load(expected, "i32", f.module.offsets.vmctx_signature_id(type_index))
-    f.append(
-        f"{_field(function, 't', 'i32', TYPE_INDEX)}\n"
-        f"{function}x = icmp ne i32 {function}t, {expected}"
-    )
+    f.append(_field(function, "t", "i32", TYPE_INDEX))
+    type_ = f.module.info.types[type_index]
+    if type_.final:
+        f.append(f"{function}x = icmp ne i32 {function}t, {expected}")
+    else:
+        fits = is_subtype(f, position, f"{function}t", expected, type_)
+        f.append(f"{function}x = xor i1 {fits}, true")
     f.trap_if(f"{function}x", position, TrapCode.BAD_SIGNATURE, "x")
 
 

@@ -26,6 +26,8 @@ IN_GLOBAL: Final = ", !tbaa !3"
 IN_TABLE: Final = ", !tbaa !4"
 IN_CONTEXT: Final = ", !tbaa !5"
 """VMContext and the definitions and records that it points to."""
+IN_OBJECT: Final = ", !tbaa !17"
+"""Fields and elements of objects."""
 FIRST_SUBPROGRAM: Final = 20
 
 # RtLibUseGOT: functions that LLVM calls by itself, such as floor, are reached by the address table.
@@ -49,6 +51,8 @@ METADATA: Final = """
 !14 = !{!"wasmine"}
 !16 = !DISubroutineType(types: !0)
 !15 = !{i32 7, !"RtLibUseGOT", i32 1}
+!17 = !{!18, !18, i64 0}
+!18 = !{!"object", !14, i64 0}
 """
 
 _VALUES: Final = offset_of(VMStoreContext, "values")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
+from wasmine.abi.convention import is_counted
 from wasmine.abi.vmcontext import (
     VMGlobalDefinition,
     VMLinearMemory,
@@ -26,7 +27,7 @@ from wasmine.compiler.ir import (
     Signature,
     signature,
 )
-from wasmine.types import EXTERNREF, I64, FunctionType
+from wasmine.types import I64, DefinedType, FunctionType
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 
 T = TypeVar("T")
@@ -176,7 +177,7 @@ def _table(info: ModuleInfo, offsets: VMOffsets, index: int) -> Table:
         index,
         None if imported else local,
         type_.address is I64,
-        type_.element is EXTERNREF,
+        is_counted(type_.element),
         # An import's size lies within the limits that it was asked to have, and stays there.
         type_.minimum if type_.minimum == type_.maximum else None,
         Pointer(
@@ -207,7 +208,7 @@ def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
     return Global(
         LLVM_TYPES[type_.value],
         type_.mutable,
-        type_.value is EXTERNREF,
+        is_counted(type_.value),
         constant,
         Pointer(name, text),
     )
@@ -247,6 +248,11 @@ class ModuleContext:
         self.tables = Lazy(lambda index: _table(info, offsets, index))
         self.globals = Lazy(lambda index: _global(info, offsets, index))
         self._signatures: dict[FunctionType, Signature] = {}
+        self._type_indices = {type_: index for index, type_ in enumerate(info.types)}
+
+    def type_index(self, type_: DefinedType) -> int:
+        """An index of a defined type that the module names."""
+        return self._type_indices[type_]
 
     def signature(self, type_: FunctionType) -> Signature:
         """The native signature of a function type."""

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from wasmine.abi.libcalls import OWN
+from wasmine.compiler import heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
-from wasmine.compiler.variables import EXTERNALS
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 
@@ -85,7 +85,10 @@ class Unit:
                 _trap(self._module),
                 *self._functions,
                 *map(self._declaration, sorted(self._called - self._defined)),
-                EXTERNALS,
+                variables.EXTERNALS,
+                _OWN_FUNCTIONS,
+                heap.EXTERNALS,
+                objects.EXTERNALS,
                 _OWN_FUNCTIONS,
                 ATTRIBUTES,
                 METADATA,

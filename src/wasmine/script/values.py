@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from wasmine import Function
+from wasmine import Array, Function, Struct
 from wasmine.types import F32, F64, AbstractHeapType, ValType
 from wasmine.wasm.text.commands import (
     AnyReference,
@@ -91,10 +91,10 @@ _KINDS: Final[dict[AbstractHeapType, Callable[[object], bool]]] = {
     "func": lambda value: isinstance(value, Function),
     "extern": lambda value: not isinstance(value, Function),
     "any": lambda value: not isinstance(value, Function),
-    "eq": lambda value: isinstance(value, int) or _is_object(value),
+    "eq": lambda value: isinstance(value, int | Struct | Array),
     "i31": lambda value: isinstance(value, int),
-    "struct": _is_object,
-    "array": _is_object,
+    "struct": lambda value: isinstance(value, Struct),
+    "array": lambda value: isinstance(value, Array),
     "exn": _is_object,
 }
 """Whether a value that is not null is a reference of this kind."""

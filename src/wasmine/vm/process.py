@@ -288,6 +288,7 @@ class Process:
         address, value = ctypes.c_size_t, ctypes.py_object
         self.externref_inc: Callable[[int], None] = native("wasmine_externref_inc", None, address)
         self.externref_dec: Callable[[int], None] = native("wasmine_externref_dec", None, address)
+        self.externref_keep: Callable[[int], None] = native("wasmine_externref_keep", None, address)
         self.externref_from: Callable[[int, object], int] = native(
             "wasmine_externref_from", address, address, value
         )
@@ -303,6 +304,10 @@ class Process:
         self.grow_memory: Callable[[int, int], int] = native(
             "wasmine_grow_memory", ctypes.c_int64, address, ctypes.c_uint64
         )
+        self.heap_new: Callable[[int, int, int, int], int] = native(
+            "wasmine_heap_new", address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
+        )
+        self.heap_collect: Callable[[int], None] = native("wasmine_heap_collect", None, address)
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)

@@ -100,9 +100,7 @@ ALL: Final = Features(**{field.name: True for field in fields(Features)})
 
 IMPLEMENTED: Final = replace(
     ALL,
-    function_references=False,
     exceptions=False,
-    gc=False,
     legacy_exceptions=False,
 )
 """What the compiler can compile. Validation knows all of it."""

@@ -150,6 +150,8 @@ ARCHITECTURE = Architecture(
     # The frame record, x29 and x30, lies between.
     caller_sp=16,
     futex=98,
+    red_zone=0,
+    callee_saved=tuple(f"x{number}" for number in range(19, 30)),
     llvm_options=(),
     unwanted_features=(),
 )

@@ -17,7 +17,19 @@ from collections.abc import Iterable
 from wasmine.abi.convention import SLOT_SIZE, mangle
 from wasmine.compiler.ir import LLVM_TYPES, WASM_CC, call_function, load_value, store_value
 from wasmine.compiler.ir import signature as native
-from wasmine.types import EXTERNREF, F32, F64, I32, I64, V128, FunctionType, RefType, ValType
+from wasmine.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    V128,
+    FunctionType,
+    RefType,
+    ValType,
+    top,
+)
 
 NARGS_MASK = (1 << 63) - 1
 
@@ -130,9 +142,16 @@ def _unbox(index: int, kind: ValType, raw: bool) -> str:
 
 def _reference_from_object(index: int, kind: ValType) -> str:
     """IR from the argument's object to a reference; the store is claimed and the lock held."""
-    convert = "externref_from" if kind is EXTERNREF else "funcref_from"
+    arguments = f"ptr %store, ptr %object.{index}"
+    if kind is EXTERNREF:
+        convert = "externref_from"
+    elif kind is FUNCREF:
+        convert = "funcref_from"
+    else:
+        convert = "reference_from"
+        arguments = f"ptr %callable, i64 {index}, ptr %object.{index}"
     return (
-        f"  %value.{index} = call ptr @wasmine_{convert}(ptr %store, ptr %object.{index})\n"
+        f"  %value.{index} = call ptr @wasmine_{convert}({arguments})\n"
         f"  %number.{index} = ptrtoint ptr %value.{index} to i64\n"
         f"  %failed.{index} = icmp eq i64 %number.{index}, -1\n"
         f"  br i1 %failed.{index}, label %abandon, label %reference.{index}\n"
@@ -143,7 +162,7 @@ def _reference_from_object(index: int, kind: ValType) -> str:
 def _box(index: int, kind: ValType, value: str, raw: bool) -> str:
     """IR from a value to `%boxed.<index>`, a new reference or null."""
     if isinstance(kind, RefType):
-        convert = "object_from_externref" if kind is EXTERNREF else "object_from_funcref"
+        convert = f"object_from_{top(kind.heap)}ref"
         return f"  %boxed.{index} = call ptr @wasmine_{convert}(ptr %store, ptr {value})\n"
     if kind is V128:
         convert = "int_from_vector" if raw else "bytes_from_vector"
@@ -321,6 +340,7 @@ entry:
   %landing = get ptr ThreadRecord.landing, %thread
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
+  call void @wasmine_heap_poll(ptr %store)
 {boxes}{stores}  %callable = get ptr VMHostFunction.callable, %host
   %first = getelementptr ptr, ptr %vector, i64 1
   %object.0 = call ptr @wasmine_call_host(ptr %callable, ptr %first, i64 {len(params)})

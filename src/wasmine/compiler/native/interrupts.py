@@ -36,6 +36,7 @@ done:
 
 define void @wasmine_signal(i32 %signal, ptr %info, ptr %context) {
 entry:
+  %detached = alloca i8, i64 $detached_size, align 16
   %handlers = get ptr RuntimeState.signal_handlers, @wasmine_state
   %number = zext i32 %signal to i64
   %slot = getelementptr ptr, ptr %handlers, i64 %number
@@ -69,9 +70,20 @@ run:
   call void @llvm.memcpy.p0.p0.i64(ptr %kept, ptr %values, i64 $values_size, i1 false)
   %limit = get i64 ThreadRecord.stack_limit, %thread
   put i64 %middle, ThreadRecord.stack_limit, %thread
+  ; References may be in registers, which are in the context on this stack, in the interrupted stack,
+  ; and, as it may be a function that calls nothing, in a few bytes below its end.
+  %outer.sp = get i64 ThreadRecord.interrupted_sp, %thread
+  %sp.p = getelementptr i8, ptr %context, i64 $sp_offset
+  %sp = load i64, ptr %sp.p
+  %sp.low = sub i64 %sp, $red_zone
+  put i64 %sp.low, ThreadRecord.interrupted_sp, %thread
+  %heap = get ptr VMStoreContext.heap, %store
+  call void @detach(ptr %heap, ptr %detached)
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
   %status = call i32 @PyErr_CheckSignals()
+  call void @reattach(ptr %heap, ptr %detached)
+  put i64 %outer.sp, ThreadRecord.interrupted_sp, %thread
   put i64 %limit, ThreadRecord.stack_limit, %thread
   %raised = icmp slt i32 %status, 0
   br i1 %raised, label %unwind, label %resume
