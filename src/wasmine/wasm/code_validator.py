@@ -75,7 +75,7 @@ def _shape(immediates: tuple[str, ...], params: int, results: int) -> int:
 _ROWS: Final = [_row(opcode) for opcode in OPCODES]
 
 
-def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # noqa: C901, PLR0912
+def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
     """Checks a decoded function body, counted from the first function that is not imported.
 
     The module itself was checked before. Puts the type of its operands in the place of the
