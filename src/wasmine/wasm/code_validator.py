@@ -52,7 +52,9 @@ def _row(opcode: Opcode) -> _Row:
         how = _VARIABLES.get(opcode.name, _RULE)
         return how, FLOOR, FLOOR, FLOOR, 0, rule
     params, results = opcode.params or (), opcode.results or ()
-    how = _shape(opcode.immediates, len(params), len(results))
+    # an atomic access must be aligned exactly, which the loop does not see
+    atomic = opcode.feature == "threads"
+    how = _RULE if atomic else _shape(opcode.immediates, len(params), len(results))
     first, second, *_ = (*params, FLOOR, FLOOR)
     result, *_ = (*results, FLOOR)
     return how, first, second, result, opcode.access.bit_length() - 1, rule
