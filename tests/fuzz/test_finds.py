@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 pytest.importorskip("wasmtime", reason="differential fuzzing compares with wasmtime")
@@ -10,7 +12,7 @@ from wasmtime import wat2wasm
 
 import wasmine
 
-_CONDITIONAL_LOADS = """(module (memory 1)
+_CONDITIONAL_LOADS: Final = """(module (memory 1)
   (func (export "move") (param i32 i32) (result i32)
     (i32.eqz (select (i32.load (local.get 0)) (i32.load offset=65000 (i32.const 1022))
                      (local.get 1))))
@@ -30,3 +32,27 @@ def test_a_load_whose_value_is_not_selected_still_traps(name: str, opt_level: st
         with pytest.raises(wasmine.Trap) as caught:
             function(0, chosen)
         assert caught.value.code is wasmine.TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
+
+
+_ROOTS: Final = """(module
+  (func (export "f64") (param f64 f64) (result i64) (local f64)
+    (local.set 2 (f64.sqrt (local.get 0)))
+    (local.set 2 (select (local.get 2) (f64.const nan) (f64.eq (local.get 2) (local.get 2))))
+    (i64.reinterpret_f64
+      (select (local.get 1) (local.get 2) (f64.lt (local.get 2) (local.get 1)))))
+  (func (export "f64x2") (param f64 f64) (result i64) (local v128)
+    (local.set 2 (f64x2.sqrt (f64x2.splat (local.get 0))))
+    (local.set 2 (v128.bitselect (local.get 2) (v128.const f64x2 nan nan)
+                   (f64x2.eq (local.get 2) (local.get 2))))
+    (i64x2.extract_lane 0 (f64x2.pmax (local.get 2) (f64x2.splat (local.get 1))))))"""
+
+
+@pytest.mark.parametrize("opt_level", ["none", "light", "O2"])
+@pytest.mark.parametrize("name", ["f64", "f64x2"])
+def test_the_nan_that_replaces_a_root_is_that_nan(name: str, opt_level: str) -> None:
+    """LLVM took the root for it, because the root of a negative number is a NaN as well."""
+    engine = wasmine.Engine(opt_level=opt_level)
+    module = wasmine.Module(bytes(wat2wasm(_ROOTS)), engine=engine)
+    function = wasmine.Instance(module).exports[name]
+    assert function(-1.0, 5.0) == 0x7FF8_0000_0000_0000
+    assert function(4.0, 5.0) == 0x4014_0000_0000_0000
