@@ -12,6 +12,8 @@ from wasmine.api.globals import Global
 from wasmine.api.instance import Exports, Instance
 from wasmine.api.memory import Memory
 from wasmine.api.module import Module
+from wasmine.api.objects import Array, Struct
+from wasmine.api.source import wat2wasm
 from wasmine.api.store import Store
 from wasmine.api.table import Table
 from wasmine.errors import (
@@ -22,6 +24,7 @@ from wasmine.errors import (
     InvalidModule,
     LinkError,
     MalformedModule,
+    MalformedText,
     ResourceError,
     StoreError,
     Trap,
@@ -37,17 +40,25 @@ from wasmine.types import (
     I32,
     I64,
     V128,
+    ArrayType,
+    DefinedType,
     ExportType,
+    FieldType,
     FunctionType,
     GlobalType,
     ImportType,
     Limits,
     MemoryType,
+    RefType,
+    StructType,
     TableType,
     TagType,
     ValType,
+    defined,
+    ref,
 )
 from wasmine.version import __version__
+from wasmine.wasm.features import Features
 
 __all__ = [
     "EXTERNREF",
@@ -57,11 +68,16 @@ __all__ = [
     "I32",
     "I64",
     "V128",
+    "Array",
+    "ArrayType",
     "CompileError",
+    "DefinedType",
     "DeserializeError",
     "Engine",
     "ExportType",
     "Exports",
+    "Features",
+    "FieldType",
     "Frame",
     "Function",
     "FunctionType",
@@ -74,12 +90,16 @@ __all__ = [
     "Limits",
     "LinkError",
     "MalformedModule",
+    "MalformedText",
     "Memory",
     "MemoryType",
     "Module",
+    "RefType",
     "ResourceError",
     "Store",
     "StoreError",
+    "Struct",
+    "StructType",
     "Table",
     "TableType",
     "TagType",
@@ -89,11 +109,14 @@ __all__ = [
     "ValType",
     "WasmineError",
     "__version__",
+    "defined",
+    "ref",
+    "wat2wasm",
 ]
 
 # Tracebacks and documentation show where users find a name, not where it is written.
 for _name in __all__:
     _thing = globals()[_name]
-    if isinstance(_thing, type):
+    if callable(_thing):
         _thing.__module__ = "wasmine"
 del _name, _thing

@@ -22,7 +22,7 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.abi.vmoffsets import VMOffsets
-from wasmine.compiler.ir import WASM_CC, Signature
+from wasmine.compiler.ir import Signature, call_function
 from wasmine.compiler.module import ModuleContext, Options
 from wasmine.compiler.unit import translate_unit
 from wasmine.errors import TrapCode
@@ -63,7 +63,9 @@ define i32 @enter{index}(ptr %vmctx, ptr %slots) noinline nounwind "frame-pointe
   br i1 %first, label %run, label %landed
 run:
 {loads}
-  {target}call {convention} {result} @f{index}(ptr %vmctx{arguments})
+  %storep = getelementptr i8, ptr %vmctx, i64 {store}
+  %store = load ptr, ptr %storep
+{call}
 {stores}
   ret i32 -1
 landed:
@@ -89,27 +91,20 @@ def translate(info: ModuleInfo, options: Options | None = None) -> str:
     return translate_unit(info, indices, options or Options(), checked_bodies(info))
 
 
-def _entry(index: int, signature: Signature) -> str:
+def _entry(index: int, signature: Signature, store: int) -> str:
     loads, stores = [], []
     for number, type_ in enumerate(signature.params):
         loads.append(f"  %p{number} = getelementptr i64, ptr %slots, i64 {number}")
-        loads.append(f"  %a{number} = load {type_}, ptr %p{number}")
-    several = len(signature.results) > 1
+        loads.append(f"  %value.{number} = load {type_}, ptr %p{number}")
     for number, type_ in enumerate(signature.results):
-        value = "%r"
-        if several:
-            value = f"%v{number}"
-            stores.append(f"  {value} = extractvalue {signature.result} %r, {number}")
         stores.append(f"  %o{number} = getelementptr i64, ptr %slots, i64 {number}")
-        stores.append(f"  store {type_} {value}, ptr %o{number}")
+        stores.append(f"  store {type_} %part.{number}, ptr %o{number}")
     return ENTRY.format(
         index=index,
         loads="\n".join(loads),
         stores="\n".join(stores),
-        target="" if signature.result == "void" else "%r = ",
-        convention=WASM_CC,
-        result=signature.result,
-        arguments=signature.arguments % tuple(f"%a{n}" for n in range(len(signature.params))),
+        store=store,
+        call=call_function(signature, f"@f{index}"),
     )
 
 
@@ -127,7 +122,8 @@ class Program:
         self.exports = {export.name: export.index for export in info.exports}
         first = info.imported_functions
         self.indices = range(first, len(info.functions))
-        entries = [_entry(index, self.module.signature_of(index)) for index in self.indices]
+        store = self.module.offsets.vmctx_store()
+        entries = [_entry(index, self.module.signature_of(index), store) for index in self.indices]
         self.ir = "\n".join((translate(info, options), LANDING, STACK_POINTER, *entries))
         self._engine = self._compile(opt)
         self._entries: dict[int, Callable[[int, int], int]] = {}
@@ -174,8 +170,9 @@ class Program:
         self.put(offsets.vmctx_store(), ctypes.addressof(self.store))
         ids: dict[FunctionType, int] = {}
         for index, type_ in enumerate(info.types):
-            if isinstance(type_, FunctionType):
-                self.put(offsets.vmctx_signature_id(index), ids.setdefault(type_, len(ids) + 7), 4)
+            if isinstance(type_.composite, FunctionType):
+                number = ids.setdefault(type_.composite, len(ids) + 7)
+                self.put(offsets.vmctx_signature_id(index), number, 4)
         for index in self.indices:
             record = VMCallerCheckedAnyfunc.from_address(self.vmctx + offsets.vmctx_anyfunc(index))
             record.func_ptr = self.function_address(index)

@@ -47,7 +47,7 @@ def read_slowly(info: ModuleInfo, body: Body) -> list[tuple[str, object]]:
     reader = Reader(info.data[body.offsets[0] : end], body.offsets[0])
     instructions = []
     while not reader.at_end:
-        opcode = read_opcode(reader)
+        opcode = read_opcode(reader, info)
         read = IMMEDIATE_READERS[opcode.index]
         instructions.append((opcode.name, read(reader, info) if read else None))
     return instructions

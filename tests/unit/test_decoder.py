@@ -14,15 +14,19 @@ from wasmine.types import (
     FUNCREF,
     I32,
     I64,
+    ArrayType,
+    FieldType,
     FunctionType,
     GlobalType,
     Limits,
     MemoryType,
+    StructType,
     TableType,
+    defined,
     ref,
 )
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.module import ArrayType, Export, FieldType, Import, StructType, SubType
+from wasmine.wasm.module import Export, Import, SubType
 from wasmine.wasm.validator import validate
 
 from .binary import HEADER, name, section, unsigned, vector
@@ -54,7 +58,10 @@ EVERYTHING = """
 
 def test_a_module_of_every_section() -> None:
     info = decode(assemble(EVERYTHING))
-    assert info.types == [FunctionType(), FunctionType((I32, I64), (F64,))]
+    assert [type_.composite for type_ in info.types] == [
+        FunctionType(),
+        FunctionType((I32, I64), (F64,)),
+    ]
     assert info.imports == [
         Import("env", "f", "func", 1),
         Import("env", "t", "table", TableType(FUNCREF, Limits(1, 2))),
@@ -110,13 +117,16 @@ def test_types_of_later_proposals() -> None:
             (memory i64 1 2 shared) (table i64 3 (ref null $point)) (tag (type $b)))"""
         )
     )
-    assert info.types[0] == StructType((FieldType("i8", False), FieldType(I64, True)))
-    assert info.types[1] == ArrayType(FieldType("i16", True))
-    assert info.types[2] is FunctionType((ref(3, False),))
+    point, array, a, b, _ = info.types
+    assert point is defined(StructType((FieldType("i8", False), FieldType(I64, True))))
+    assert array is defined(ArrayType(FieldType("i16", True)))
+    assert a.composite is FunctionType((ref(b, False),))
+    assert (a.supertype, b.supertype, a.final, b.final) == (None, a, False, True)
+    assert a.group == b.group == (a, b)
     assert info.rec_groups == [(2, 2)]
     assert info.subtypes == {2: SubType(False, ()), 3: SubType(True, (2,))}
     assert info.memories == [MemoryType(Limits(1, 2), shared=True, address=I64)]
-    assert info.tables == [TableType(ref(0), Limits(3), I64)]
+    assert info.tables == [TableType(ref(point), Limits(3), I64)]
     assert (info.tags, info.imported_tags) == ([4, 3], 1)
 
 

@@ -11,6 +11,7 @@ import pytest
 from wasmine.errors import WasmineError
 from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, GlobalType, ValType
 from wasmine.vm.globals import GlobalCell, GlobalError
+from wasmine.vm.table import Uncounted
 
 
 def cell(type_: ValType, mutable: bool = True) -> GlobalCell:
@@ -118,7 +119,7 @@ def test_storage_in_a_vmcontext() -> None:
 def test_externrefs_are_counted() -> None:
     log: list[tuple[str, int]] = []
 
-    class Log:
+    class Log(Uncounted):
         def retain(self, raw: int) -> None:
             log.append(("retain", raw))
 

@@ -12,9 +12,11 @@ import pytest
 from wasmine.types import ref
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
+from wasmine.wasm.features import ALL
+from wasmine.wasm.identifiers import Identifiers
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_CODE, BY_NAME, IMMEDIATES, OPCODES, Opcode
-from wasmine.wasm.textformat import write_instruction
+from wasmine.wasm.textformat import InstructionWriter, TypeWriter
 
 from .outside import assemble, objection
 
@@ -50,6 +52,9 @@ EXAMPLES: dict[str, object] = {
     "zero": None,
 }
 
+NOTHING = Identifiers(ModuleInfo(b""))
+WRITER = InstructionWriter(ModuleInfo(b""), NOTHING, TypeWriter(NOTHING))
+
 NATURAL = [opcode for opcode in OPCODES if "memarg" in opcode.immediates]
 TYPED = [opcode for opcode in OPCODES if opcode.params is not None]
 MISSING = re.compile("is not enabled|requires the .* proposal|feature required")
@@ -73,7 +78,7 @@ def snippet(opcode: Opcode) -> tuple[str, int]:
     """Text that holds the instruction, and its position there."""
     if opcode.name in STRUCTURED:
         return STRUCTURED[opcode.name]
-    return write_instruction(opcode, example(opcode), ModuleInfo(b"")), 0
+    return WRITER.instruction(opcode, example(opcode)), 0
 
 
 def module_of(bodies: Sequence[str]) -> bytes:
@@ -88,7 +93,7 @@ def module_of(bodies: Sequence[str]) -> bytes:
 @functools.cache
 def assembled() -> ModuleInfo:
     """Each instruction in a function of its own, as wasm-tools writes it."""
-    return decode(module_of([f"(local i32) {snippet(opcode)[0]}" for opcode in OPCODES]))
+    return decode(module_of([f"(local i32) {snippet(opcode)[0]}" for opcode in OPCODES]), ALL)
 
 
 def leb128(value: int) -> bytes:
@@ -125,7 +130,7 @@ def test_types_and_limits_of_immediates_are_those_of_wasm_tools() -> None:
 def accesses() -> ModuleInfo:
     """Each instruction that accesses memory, without the alignment: that means the natural one."""
     lanes = {opcode: " 0" if "lane" in opcode.immediates else "" for opcode in NATURAL}
-    return decode(module_of([opcode.mnemonic + lane for opcode, lane in lanes.items()]))
+    return decode(module_of([opcode.mnemonic + lane for opcode, lane in lanes.items()]), ALL)
 
 
 @pytest.mark.parametrize("opcode", NATURAL, ids=lambda opcode: opcode.name)

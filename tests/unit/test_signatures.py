@@ -6,7 +6,7 @@ import gc
 from concurrent.futures import ThreadPoolExecutor
 
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc
-from wasmine.types import F64, I32, FunctionType
+from wasmine.types import F64, I32, FunctionType, defined
 from wasmine.vm.functions import FuncDataRegistry
 from wasmine.vm.signatures import SignatureRegistry
 
@@ -14,12 +14,12 @@ from wasmine.vm.signatures import SignatureRegistry
 def test_numbers_are_dense_and_equal_types_share_one() -> None:
     registry = SignatureRegistry()
     types = [FunctionType((I32,) * count, (F64,)) for count in range(5)]
-    assert [registry.register(type_) for type_ in types] == [0, 1, 2, 3, 4]
-    assert registry.register(FunctionType((I32, I32), (F64,))) == 2
+    assert [registry.register(type_) for type_ in types] == [1, 2, 3, 4, 5]
+    assert registry.register(FunctionType((I32, I32), (F64,))) == 3
     assert len(registry) == 5
-    assert registry.lookup(3) is types[3]
-    assert registry.lookup(5) is None
-    assert registry.lookup(-1) is None
+    assert registry.lookup(4) is defined(types[3])
+    assert registry.lookup(6) is None
+    assert registry.lookup(0) is None
 
 
 def test_types_that_nobody_else_holds_keep_their_number() -> None:
@@ -35,8 +35,8 @@ def test_threads_agree_on_numbers() -> None:
     with ThreadPoolExecutor(8) as pool:
         tables = list(pool.map(lambda _: [registry.register(type_) for type_ in types], range(8)))
     assert all(table == tables[0] for table in tables)
-    assert sorted(tables[0]) == list(range(200))
-    assert [registry.lookup(number) for number in tables[0]] == types
+    assert sorted(tables[0]) == list(range(1, 201))
+    assert [registry.lookup(number) for number in tables[0]] == [defined(type_) for type_ in types]
 
 
 def test_equal_records_have_one_address() -> None:

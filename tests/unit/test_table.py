@@ -8,14 +8,24 @@ from collections import Counter
 import pytest
 
 from wasmine.abi.vmcontext import ElementKind, VMLinearTable, VMTableDefinition
-from wasmine.errors import ResourceError, Trap, TrapCode, UnsupportedFeature
-from wasmine.types import EXTERNREF, FUNCREF, Limits, RefType, TableType, ref
-from wasmine.vm.table import MAX_TABLE_ELEMENTS, LinearTable
+from wasmine.errors import ResourceError, Trap, TrapCode
+from wasmine.types import (
+    EXTERNREF,
+    FUNCREF,
+    FunctionType,
+    Limits,
+    RefType,
+    StructType,
+    TableType,
+    defined,
+    ref,
+)
+from wasmine.vm.table import MAX_TABLE_ELEMENTS, LinearTable, Uncounted
 
 OUT_OF_BOUNDS = r"^undefined element: out of bounds table access$"
 
 
-class Counts:
+class Counts(Uncounted):
     """Counts references as an externref box would."""
 
     def __init__(self) -> None:
@@ -54,7 +64,11 @@ def elements(of: LinearTable) -> list[int]:
         (FUNCREF, ElementKind.FUNCREF),
         (EXTERNREF, ElementKind.EXTERNREF),
         (ref("func", False), ElementKind.FUNCREF),
-        (ref(0), ElementKind.FUNCREF),
+        (ref(defined(FunctionType())), ElementKind.FUNCREF),
+        (ref("noextern"), ElementKind.EXTERNREF),
+        (ref("i31"), ElementKind.ANYREF),
+        (ref(defined(StructType())), ElementKind.ANYREF),
+        (ref("exn"), ElementKind.EXNREF),
     ],
     ids=str,
 )
@@ -71,9 +85,6 @@ def test_a_table_starts_with_nulls(element: RefType, kind: ElementKind) -> None:
 
 
 def test_what_cannot_be_a_table() -> None:
-    message = r"^tables of types other than funcref or externref \(anyref\)$"
-    with pytest.raises(UnsupportedFeature, match=message):
-        table(0, element=ref("any"))
     with pytest.raises(ResourceError, match=r"^Table minimum \(3\) is larger than maximum \(2\)!$"):
         table(3, 2)
     with pytest.raises(ResourceError, match=r"^Table minimum \(10000001\) is larger than this"):

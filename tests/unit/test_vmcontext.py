@@ -72,10 +72,10 @@ def test_layout_is_what_ctypes_makes_of_it(record: type[ctypes.Structure]) -> No
 
 
 def test_our_own_records() -> None:
-    sizes = {"VMStoreContext": 56, "Landing": 88, "ThreadRecord": 80, "VMHostFunction": 24}
-    sizes |= {"VMSegment": 16, "VMLinearMemory": 56, "VMLinearTable": 24, "VMExternRefBox": 48}
+    sizes = {"VMStoreContext": 16072, "Landing": 96, "ThreadRecord": 120, "VMHostFunction": 24}
+    sizes |= {"VMSegment": 16, "VMLinearMemory": 32, "VMLinearTable": 24, "VMExternRefBox": 72}
     assert {name: size_of(getattr(vmcontext, name)) for name in sizes} == sizes
-    assert offset_of(vmcontext.VMExternRefBox, "inner") == 24
+    assert offset_of(vmcontext.VMExternRefBox, "inner") == 48
     assert offset_of(vmcontext.Landing, "previous") == 40
     assert offset_of(vmcontext.ThreadRecord, "slice") == 72
     with pytest.raises(KeyError, match="nothing"):

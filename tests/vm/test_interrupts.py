@@ -162,6 +162,30 @@ except KeyboardInterrupt:
 else:
     raise AssertionError
 """,
+    "what travels through the store is there when the code goes on": """
+types = ["i64", "f64"] * 12
+params = "".join(f"(local.get {i})" for i in range(24))
+many = instance(f'''(module
+  (func $next (param {' '.join(types)}) (result {' '.join(types)})
+    (i64.add (local.get 0) (i64.const 1))
+    {"".join(f"(local.get {i})" for i in range(1, 24))})
+  (func (export "run") (param i64 {' '.join(types)}) (result {' '.join(types)})
+    {"".join(f"(local.get {i})" for i in range(1, 25))}
+    (loop (param {' '.join(types)}) (result {' '.join(types)})
+      (call $next)
+      (br_if 0 (i64.ne (i64.const 0) (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))))''').exports
+def tick(*_):
+    global count
+    count += 1
+    many.run(1, *[-1] * 24)
+count = 0
+values = (0, 1.5, *range(2, 24))
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+while count < 1000:
+    assert many.run(100_000, *values) == (100_000, *values[1:])
+signal.setitimer(signal.ITIMER_REAL, 0)
+""",
 }
 STATUS = {"the default action is the default action": -15}
 

@@ -1,6 +1,6 @@
 """How a WebAssembly signature becomes a native one.
 
-The native function of a type `(p1 .. pn) -> (r1 .. rm)` is a C function of the platform:
+The native function of a type `(p1 .. pn) -> (r1 .. rm)` is
 
     result body(environment, p1, .. pn)
 
@@ -10,8 +10,13 @@ The native function of a type `(p1 .. pn) -> (r1 .. rm)` is a C function of the 
 - i32, i64, f32 and f64 are passed as such, v128 as a vector of 128 bits, every reference as a
   pointer (`value_kind`). Signedness does not exist at this level.
 - No result is void, one result is returned as itself, several as a structure of all of them in
-  order, `{r1, .. rm}`; whether that travels in registers or in memory is the platform's rule,
-  which is why both sides of a call have to be compiled with the same LLVM type.
+  order, `{r1, .. rm}`.
+- What does not fit in registers (`slots`) is left out of all that. It travels through the array
+  `values` of the store: the caller writes parameters right before the call, and the callee reads
+  them before anything else; the callee writes results right before it returns, and the caller
+  reads them before anything else. So nothing is ever passed on the stack: a tail call can always
+  be one, and however often a function has been replaced by another, its caller's stack pointer is
+  where it was.
 
 Thunks box and unbox by type, so one thunk serves all functions of a type: `mangle` names it.
 
@@ -22,6 +27,7 @@ in the low bytes of the slot; `slot_count` is the length of that array.
 
 from __future__ import annotations
 
+from wasmine.errors import UnsupportedFeature
 from wasmine.types import (
     EXTERNREF,
     F32,
@@ -33,7 +39,18 @@ from wasmine.types import (
     FunctionType,
     RefType,
     ValType,
+    ref,
+    top,
 )
+
+INTEGER_PARAMS = 5
+"""How many integers and references are passed in registers, beside the environment, on all processors."""
+VECTOR_PARAMS = 8
+"""How many floats and vectors."""
+INTEGER_RESULTS = 3
+VECTOR_RESULTS = 2
+VALUE_SLOTS = 1000
+"""How many values can travel through the store: as many as a function may have parameters or results."""
 
 SLOT_SIZE = 16
 """Bytes of a value in a slot array: the largest value type fills it."""
@@ -58,6 +75,50 @@ def value_kind(value: ValType) -> str:
 def value_size(value: ValType) -> int:
     """Bytes that a value takes at the start of its slot or of a global's storage."""
     return 8 if isinstance(value, RefType) else _SIZES[value]
+
+
+def is_counted(value: object) -> bool:
+    """Whether a value type is one of references to host objects: their boxes are counted."""
+    return isinstance(value, RefType) and top(value.heap) == "extern"
+
+
+def erased(signature: FunctionType) -> FunctionType:
+    """The type whose thunks serve a function type: every reference type but the two that thunks
+    convert by themselves becomes the one at the top of its hierarchy, not nullable."""
+    return FunctionType(map(_erased, signature.params), map(_erased, signature.results))
+
+
+def _erased(value: ValType) -> ValType:
+    if isinstance(value, RefType) and value not in (FUNCREF, EXTERNREF):
+        return ref(top(value.heap), nullable=False)
+    return value
+
+
+def parameter_slots(signature: FunctionType) -> list[int | None]:
+    """For each parameter its slot in the store's `values`, or None if it travels in a register."""
+    return _slots(signature.params, INTEGER_PARAMS, VECTOR_PARAMS)
+
+
+def result_slots(signature: FunctionType) -> list[int | None]:
+    """The same for results."""
+    return _slots(signature.results, INTEGER_RESULTS, VECTOR_RESULTS)
+
+
+def _slots(values: tuple[ValType, ...], integers: int, vectors: int) -> list[int | None]:
+    slots: list[int | None] = []
+    used = 0
+    for value in values:
+        if value_kind(value) in ("f32", "f64", "v128"):
+            vectors -= 1
+            fits = vectors >= 0
+        else:
+            integers -= 1
+            fits = integers >= 0
+        slots.append(None if fits else used)
+        used += not fits
+    if used > VALUE_SLOTS:
+        raise UnsupportedFeature(f"a function with {len(values)} parameters or results")
+    return slots
 
 
 def slot_count(signature: FunctionType) -> int:

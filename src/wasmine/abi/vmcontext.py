@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Annotated, ClassVar, Final, Self, TypeAlias
 
+from wasmine.abi.convention import VALUE_SLOTS
 from wasmine.abi.layout import F32, F64, I32, I64, Kind
 from wasmine.abi.layout import U32 as U32
 from wasmine.abi.layout import U64 as U64
@@ -325,11 +326,19 @@ class VMExternRefInner(ctypes.Structure):
 
 @record
 class VMExternRefBox(ctypes.Structure):
-    """The allocation of an externref: its place in its store's list of live boxes, then the box."""
+    """The allocation of an externref: its place in its store's list of live boxes, then the box.
+
+    `traced` is 1 once the box has been stored where nobody counts, in an object of the heap: then
+    the collector decides when it goes. `marked` is 1 if a collection that is going on has found it.
+    `depth` is the store's when the box entered the deferred list.
+    """
 
     next: Pointer
     previous: Pointer
     store: Pointer
+    traced: U64
+    marked: U64
+    depth: U64
     inner: VMExternRefInner
 
 
@@ -340,7 +349,9 @@ class VMStoreContext(ctypes.Structure):
     `stack_limit` is the lowest stack pointer allowed; `thread` the ThreadRecord of the thread
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
-    PyObject*.
+    PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
+    as nothing in the store needs one; `values` are the slots of `convention` for values that do not
+    fit in registers.
     """
 
     stack_limit: Pointer
@@ -350,13 +361,17 @@ class VMStoreContext(ctypes.Structure):
     boxes: Pointer
     python_store: Pointer
     flags: U64
+    types: Pointer
+    heap: Pointer
+    values: Annotated[ctypes.Array[ctypes.c_uint64], Kind(ctypes.c_uint64, 8, 2 * VALUE_SLOTS)]
 
 
 @record
 class Landing(ctypes.Structure):
     """Where a trap lands: written on the stack of an entry thunk, innermost first.
 
-    `stack_limit` is the store's, to be restored when the call returns.
+    `stack_limit` is the store's, to be restored when the call returns. `cookie` is made of the
+    record's own address: if it differs, the stack that the record was on has been switched.
     """
 
     jump_buffer: Annotated[ctypes.Array[ctypes.c_size_t], Kind(ctypes.c_size_t, 0, 5)]
@@ -366,6 +381,11 @@ class Landing(ctypes.Structure):
     reason: U64
     stack_pointer: Pointer
     stack_limit: Pointer
+    cookie: U64
+
+
+LANDING_COOKIE: Final = 0x5A6C_1D2B_93E7_40F1
+"""`Landing.cookie` of a record is its address, exclusive-or this."""
 
 
 @record
@@ -373,7 +393,10 @@ class ThreadRecord(ctypes.Structure):
     """What the signal handler knows of a thread: its landing place, its stacks, its last trap.
 
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
-    a trap is made after landing.
+    a trap is made after landing. `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread
+    is in, 0 outside; `signalled` is 1 if a signal has arrived outside since the last one.
+    `stack_low` and `stack_high` bound the thread's own stack. While a signal's handler runs on the
+    alternate one, `interrupted_sp` is the stack pointer that it left.
     """
 
     landing: Pointer
@@ -386,6 +409,43 @@ class ThreadRecord(ctypes.Structure):
     trap_address: Pointer
     slice_length: U64
     slice: Pointer
+    waiter: Pointer
+    signalled: U64
+    stack_low: Pointer
+    stack_high: Pointer
+    interrupted_sp: Pointer
+
+
+@record
+class VMWaiter(ctypes.Structure):
+    """A thread in `memory.atomic.wait`, on its own stack, while it is in the queue of a bucket.
+
+    `address` is that of the cell; `state` one of WaiterState, and what the thread sleeps on.
+    """
+
+    next: Pointer
+    previous: Pointer
+    address: Pointer
+    state: U32
+
+
+class WaiterState(IntEnum):
+    """Values of `VMWaiter.state`."""
+
+    WAITING = 0
+    NOTIFIED = 1
+    """Out of its queue: whoever took it out will not touch it again."""
+    INTERRUPTED = 2
+    """Still in its queue; a signal has arrived that Python may want to handle."""
+
+
+@record
+class VMWaitQueue(ctypes.Structure):
+    """A bucket of the hash table of waiters, in the order in which they came; 0 is none."""
+
+    first: Pointer
+    last: Pointer
+    lock: U32
 
 
 @record
@@ -405,18 +465,10 @@ class VMSegment(ctypes.Structure):
     length: U64
 
 
-class MemoryKind(IntEnum):
-    """Values of `VMLinearMemory.style`."""
-
-    STATIC = 0
-    """The base never moves."""
-    DYNAMIC = 1
-    """The base may move when the memory grows."""
-
-
 STATIC_GUARD_SIZE: Final = 1 << 31
-"""Bytes behind the 4 GiB of a static memory that fault. Code compiled for static memories makes no
-check as long as a static offset and the access together stay within them."""
+"""Bytes behind the address space of a static memory that fault. Code compiled for static memories
+makes no check for 32-bit addresses, and compares 64-bit ones with `reserved_bytes`, as long as a static
+offset and the access together stay within them."""
 
 
 @record
@@ -425,17 +477,13 @@ class VMLinearMemory(ctypes.Structure):
 
     A memory may be grown in place by native code, up to `reserved_bytes` from the base: make the
     new pages accessible, then store the definition's new length. Beyond that a dynamic memory
-    has to move, which Python does. `views` is 1 once there has been a Python buffer over the
-    mapping (which is then held by it), 0 before.
+    has to move, which Python does. `lock` is 1 while the memory is grown in place, else 0.
     """
 
     definition: Pointer
     maximum_pages: U64
     reserved_bytes: U64
-    style: U64
-    mapping_base: Pointer
-    mapping_length: U64
-    views: U64
+    lock: U32
 
 
 class ElementKind(IntEnum):
@@ -443,6 +491,8 @@ class ElementKind(IntEnum):
 
     FUNCREF = 0
     EXTERNREF = 1
+    ANYREF = 2
+    EXNREF = 3
 
 
 @record

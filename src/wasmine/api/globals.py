@@ -31,6 +31,8 @@ class Global(StoreObject):
         if not isinstance(type, GlobalType):
             raise TypeError(f"a global's type is a GlobalType, not {type!r}")
         check_type(type.value)
+        if value is None and not type.value.is_defaultable:
+            raise TypeError(f"a global of type {type.value} needs a value")
         store = store_for(store, value)
         cell = GlobalCell(type, references=store.context.references)
         store.context.roots.append(cell)

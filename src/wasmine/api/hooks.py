@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.convention import SLOT_SIZE
 from wasmine.api.convert import WIDTHS, from_bits, to_bits
+from wasmine.api.objects import Array, Struct
 from wasmine.errors import InternalError, StoreError
-from wasmine.types import FUNCREF, V128, FunctionType, RefType
+from wasmine.types import EXTERNREF, FUNCREF, V128, FunctionType, RefType
 from wasmine.vm import memory, process, traps
 
 if TYPE_CHECKING:
@@ -147,6 +148,25 @@ def funcref_from(store: Store, value: object) -> int:
     return store.reference_from(FUNCREF, value)
 
 
+def reference_from(function: Function | RawFunction, position: int, value: object) -> int:
+    """The address that stands for an argument which is a reference of any type."""
+    kind = function.type.params[position]
+    try:
+        return to_bits(kind, value, function.store)
+    except (TypeError, OverflowError) as error:
+        raise _explain(f"{function.name}() parameter {position} ({kind})", error) from None
+
+
+def external_from(store: Store, value: object) -> int:
+    """The externref that stands for an object of the heap."""
+    return store.reference_from(EXTERNREF, value)
+
+
+def object_from_external(store: Store, address: int) -> object:
+    """The object of the heap that an externref stands for."""
+    return store.object_from(EXTERNREF, address)
+
+
 def object_from_funcref(store: Store, address: int) -> object:
     """The function that an address stands for."""
     return store.object_from(FUNCREF, address)
@@ -166,16 +186,21 @@ def memory_view(instance: Memory) -> memoryview:
 
 
 HOOKS: Final[dict[str, Callable[..., object]]] = {
+    "wasmine_py_array": Array,
     "wasmine_py_attach_thread": attach_thread,
     "wasmine_py_convert_arguments": convert_arguments,
     "wasmine_py_convert_bits": convert_bits,
     "wasmine_py_convert_results": convert_results,
+    "wasmine_py_external_from": external_from,
     "wasmine_py_funcref_from": funcref_from,
     "wasmine_py_grow_memory": grow_memory,
     "wasmine_py_memory_view": memory_view,
+    "wasmine_py_object_from_external": object_from_external,
     "wasmine_py_object_from_funcref": object_from_funcref,
     "wasmine_py_overflow_error": OverflowError,
     "wasmine_py_raise_trap": traps.raise_trap,
+    "wasmine_py_reference_from": reference_from,
     "wasmine_py_store_busy": store_busy,
+    "wasmine_py_struct": Struct,
     "wasmine_py_type_error": TypeError,
 }

@@ -92,7 +92,7 @@ class Instance:
         wanted = module.imports
         given = linking.look_up(imports, wanted)
         store = store_for(store or linking.find_store(given) or Store(module.engine))
-        resolved = linking.resolve(given, wanted, store)
+        resolved = linking.resolve(given, wanted, module.info, store)
         self.module = module
         self.store = store
         module.prepare_thunks()

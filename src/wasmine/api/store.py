@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasmine.abi.runtime import NativeCallable
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc
-from wasmine.api import native
+from wasmine.api import native, references
 from wasmine.api.convert import check_type
 from wasmine.api.engine import Engine
 from wasmine.api.hooks import HostCallable
+from wasmine.api.objects import HeapObject
+from wasmine.api.owner import StoreObject as StoreObject
 from wasmine.api.thunks import THUNKS, ensure_runtime
-from wasmine.errors import InternalError, StoreError
-from wasmine.types import FunctionType, RefType
+from wasmine.errors import InternalError
+from wasmine.types import DefinedType, FunctionType, RefType
 from wasmine.vm import process
+from wasmine.vm.heap import HeapStatistics
+from wasmine.vm.objects import Allocator, type_number
 from wasmine.vm.store import StoreContext
 
 if TYPE_CHECKING:
@@ -48,7 +52,15 @@ class Store:
     is inside raises StoreError.
     """
 
-    __slots__ = ("__weakref__", "_context", "_engine", "_functions", "objects")
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_engine",
+        "_functions",
+        "_heap_objects",
+        "allocator",
+        "objects",
+    )
 
     def __init__(self, engine: Engine | None = None) -> None:
         if hasattr(self, "_context"):
@@ -56,18 +68,23 @@ class Store:
         if engine is not None and not isinstance(engine, Engine):
             raise TypeError(f"a store's engine is an Engine, not {engine!r}")
         ensure_runtime().install_handlers()
-        context = StoreContext(self)
+        self._engine: Final = Engine() if engine is None else engine
+        context = StoreContext(self, self._engine.signatures.records)
         context.gate = gate = _gate_type()()
         gate.token = context.token
         NativeCallable.from_address(id(gate)).store = context.address
         self._functions: Final[weakref.WeakValueDictionary[tuple[int, int], Function]] = (
             weakref.WeakValueDictionary()
         )
+        self.allocator: Final = Allocator(context.references, self._engine.signatures)
+        """Makes objects of the garbage-collected heap."""
+        self._heap_objects: Final[weakref.WeakValueDictionary[int, HeapObject]] = (
+            weakref.WeakValueDictionary()
+        )
         self.objects: Final[weakref.WeakValueDictionary[object, Any]] = (
             weakref.WeakValueDictionary()
         )
         """The Memory, Table or Global of a linear memory, a linear table, a global cell."""
-        self._engine: Final = Engine() if engine is None else engine
         self._context: Final = context
 
     @property
@@ -80,11 +97,33 @@ class Store:
         """The store's native side."""
         return self._context
 
+    @property
+    def heap(self) -> HeapStatistics:
+        """Figures of the garbage-collected heap."""
+        references = self._context.references
+        return references.heap.statistics if references.has_heap else HeapStatistics()
+
+    def collect(self) -> None:
+        """Free the objects of the heap that nothing refers to any more.
+
+        That happens by itself as objects are made. Raises StoreError if another thread is in the store.
+        """
+        if self._context.references.has_heap:
+            self._context.exclusively(self._context.references.heap.collect)
+
     def __repr__(self) -> str:
         return f"<wasmine.Store at {id(self):#x}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Store cannot be pickled or copied")
+
+    def function_type_at(self, address: int) -> DefinedType:
+        """The defined type of the function of a record."""
+        number = VMCallerCheckedAnyfunc.from_address(address).type_index
+        type_ = self._engine.signatures.lookup(number)
+        if type_ is None:
+            raise InternalError(f"no type has the number {number}")
+        return type_
 
     def function_at(self, address: int) -> Function:
         """The Function for a record: always the same one for the same code and environment."""
@@ -94,10 +133,10 @@ class Store:
         key = (anyfunc.func_ptr, anyfunc.vmctx.host_env)
         known = self._functions.get(key)
         if known is None:
-            type_ = self._engine.signatures.lookup(anyfunc.type_index)
-            if type_ is None:
-                raise InternalError(f"no function type has the number {anyfunc.type_index}")
-            made = Function.make(self, address, type_)
+            type_ = self.function_type_at(address)
+            if not isinstance(type_.composite, FunctionType):
+                raise InternalError(f"{type_} is the type of no function")
+            made = Function.make(self, address, type_.composite)
             known = self._functions.setdefault(key, made)
         return known
 
@@ -105,6 +144,24 @@ class Store:
         """Let `function_at` give this Function for its record."""
         anyfunc = VMCallerCheckedAnyfunc.from_address(function.address)
         self._functions[anyfunc.func_ptr, anyfunc.vmctx.host_env] = function
+
+    def heap_object_at(self, address: int) -> HeapObject:
+        """The Struct or Array of an object: always the same one as long as there is one.
+
+        The store must be claimed, so that the object lives until it is held.
+        """
+        known = self._heap_objects.get(address)
+        if known is None:
+            type_ = self._engine.signatures.lookup(type_number(address))
+            if type_ is None:
+                raise InternalError(f"the object at {address:#x} has no type")
+            made = HeapObject.of(self, address, type_)
+            known = self._heap_objects.setdefault(address, made)
+        return known
+
+    def remember_heap_object(self, object_: HeapObject) -> None:
+        """Let `heap_object_at` give this Struct or Array for its address."""
+        self._heap_objects[object_.address] = object_
 
     def name_of(self, address: int) -> str:
         """What to call the function of a record: by its export, its name section, its callable."""
@@ -128,61 +185,31 @@ class Store:
         info, index = found
         return info.names.locals.get(index, {})
 
-    def host_function(self, function: object, type_: FunctionType, name: str) -> int:
-        """The record of a Python callable. Raises UnsupportedFeature for types of the future."""
+    def host_function(
+        self, function: object, type_: FunctionType, name: str, defined: DefinedType | None = None
+    ) -> int:
+        """The record of a Python callable, whose type may be known to modules as `defined`.
+
+        Raises UnsupportedFeature for types of the future.
+        """
         for value_type in (*type_.params, *type_.results):
             check_type(value_type)
         explanation = HostCallable(name, type_, self)
         thunk = THUNKS.host(type_)
         return self._context.host_function(
-            function, explanation, thunk, self._engine.signatures.register(type_)
+            function, explanation, thunk, self._engine.signatures.register(defined or type_)
         )
 
     def reference_from(self, type_: RefType, value: object) -> int:
         """The address that stands for a Python object as a reference of this type.
 
-        None is null. An externref may be any object, a funcref must be a Function of this store.
-        Nobody holds a new externref yet: the store must be claimed. Raises TypeError or StoreError.
+        See `references.address_of`. Nobody holds a new externref yet: the store must be claimed.
         """
-        from wasmine.api.function import Function
-
-        if value is None:
-            return 0
-        if type_.heap == "extern":
-            return self._context.references.box(value)
-        if not isinstance(value, Function):
-            raise TypeError(f"{type_} must be a wasmine.Function or None, not {_name(value)}")
-        if value.store is not self:
-            raise StoreError(f"{value!r} belongs to another store")
-        return value.address
+        return references.address_of(self, type_, value)
 
     def object_from(self, type_: RefType, raw: int) -> object:
         """The Python object that an address stands for."""
-        if not raw:
-            return None
-        return (
-            self._context.references.unbox(raw) if type_.heap == "extern" else self.function_at(raw)
-        )
-
-
-def _name(value: Any) -> str:
-    return type(value).__name__
-
-
-class StoreObject:
-    """What belongs to a store, from its first moment to its last."""
-
-    __slots__ = ()
-
-    _store: Store
-
-    @property
-    def store(self) -> Store:
-        """The store that it belongs to."""
-        return self._store
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"a {_name(self)} cannot be pickled or copied: it is part of its store")
+        return references.object_at(self, type_, raw)
 
 
 def store_for(store: object, value: object = None) -> Store:

@@ -10,12 +10,12 @@ from wasmine.api.convert import check_type
 from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.errors import ResourceError, UnsupportedFeature
-from wasmine.types import I32, TableType
+from wasmine.types import I32, I64, TableType
 from wasmine.vm.table import LinearTable
 
 
 class Table(StoreObject):
-    """A table of functions or of any objects: `table[0]`, `table[0] = function`, `len(table)`.
+    """A table of references: `table[0]`, `table[0] = function`, `len(table)`.
 
     None is the null reference. An index beyond the end raises IndexError.
 
@@ -38,8 +38,12 @@ class Table(StoreObject):
             raise TypeError(f"a table's type is a TableType, not {type!r}")
         check_limits("table", type.limits)
         check_type(type.element)
-        if not type.element.is_ref or type.address is not I32:
+        if type.address not in (I32, I64):
+            raise ValueError(f"indices of a table are i32 or i64, not {type.address}")
+        if not type.element.is_ref:
             raise UnsupportedFeature(f"unsupported table: {type}")
+        if init is None and not type.element.nullable:
+            raise TypeError(f"a table of {type.element} needs an element to be filled with")
         store = store_for(store, init)
         linear = LinearTable(type, references=store.context.references)
         store.context.roots.append(linear)
@@ -82,7 +86,7 @@ class Table(StoreObject):
         return self._linear.size
 
     def get(self, index: int) -> object:
-        """An element: None, a Function, or the object that an externref holds."""
+        """An element, as the result of a Function would be."""
         return self._store.context.exclusively(self._get, index)
 
     def _get(self, index: int) -> object:

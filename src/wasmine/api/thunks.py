@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from wasmine.abi.convention import erased
 from wasmine.api import hooks
 from wasmine.types import FunctionType
 from wasmine.vm import process
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Thunks:
     """One thunk for each function type and direction, for the whole process.
 
-    Thunks depend on nothing but the type, so that they are never freed.
+    Thunks depend on nothing but the type, and on that only as far as `erased` keeps it, so that
+    they are never freed.
     """
 
     def __init__(self) -> None:
@@ -33,35 +35,32 @@ class Thunks:
 
     def entry(self, type_: FunctionType) -> int:
         """The address of the vectorcall function for functions of this type."""
-        address = self._addresses["entry"].get(type_)
-        return self.prepare([type_], [], [])["entry"][type_] if address is None else address
+        return self._address("entry", type_)
 
     def raw(self, type_: FunctionType) -> int:
         """The same for calls with values as bits."""
-        address = self._addresses["raw"].get(type_)
-        return self.prepare([], [type_], [])["raw"][type_] if address is None else address
+        return self._address("raw", type_)
 
     def host(self, type_: FunctionType) -> int:
         """The address of the function that stands for a Python callable of this type."""
-        address = self._addresses["import"].get(type_)
-        return self.prepare([], [], [type_])["import"][type_] if address is None else address
+        return self._address("import", type_)
 
-    def prepare(
-        self,
-        entries: Iterable[FunctionType],
-        raws: Iterable[FunctionType],
-        imports: Iterable[FunctionType],
-    ) -> dict[str, dict[FunctionType, int]]:
-        """Compile what is missing of these thunks, all together; the addresses of all there are."""
+    def _address(self, kind: str, type_: FunctionType) -> int:
+        known = self._addresses[kind]
+        general = erased(type_)
+        if general not in known:
+            self.prepare(**{kind: [general]})
+        return known[general]
+
+    def prepare(self, **wanted: Iterable[FunctionType]) -> None:
+        """Compile what is missing of thunks of these kinds, all together."""
         with self._lock:
-            wanted = {"entry": entries, "raw": raws, "import": imports}
-            missing = {
-                kind: [t for t in dict.fromkeys(types) if t not in self._addresses[kind]]
-                for kind, types in wanted.items()
-            }
+            missing: dict[str, list[FunctionType]] = {kind: [] for kind in self._addresses}
+            for kind, types in wanted.items():
+                general = dict.fromkeys(map(erased, types))
+                missing[kind] = [t for t in general if t not in self._addresses[kind]]
             if any(missing.values()):
                 self._compile(missing)
-        return self._addresses
 
     def _compile(self, missing: dict[str, list[FunctionType]]) -> None:
         from wasmine.api import pipeline

@@ -10,11 +10,20 @@ block and calls `else_unreached` or `end_unreached`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, offset_of
 from wasmine.compiler.builder import FunctionBuilder, Handler
-from wasmine.compiler.ir import IN_CONTEXT, IN_TABLE, WASM_CC, Signature
+from wasmine.compiler.heap import is_subtype
+from wasmine.compiler.ir import (
+    IN_CONTEXT,
+    IN_TABLE,
+    WASM_CC,
+    Signature,
+    load_value,
+    store_value,
+)
 from wasmine.compiler.variables import table_element
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
@@ -52,7 +61,7 @@ class Loop(Label):
 # --- labels --------------------------------------------------------------------------------------
 
 
-def _bring(f: FunctionBuilder, label: Label) -> None:
+def bring(f: FunctionBuilder, label: Label) -> None:
     """Store the operands that a branch takes along. They stay on the stack."""
     types, position = label.types, label.position
     if not label.used:
@@ -84,7 +93,7 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     types = f.module.signature(type_).params
     label = Loop(position, types, len(f.stack) - len(types))
     f.labels.append(label)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     _meet(f, label)
 
@@ -102,7 +111,7 @@ def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
 
 def _else(f: FunctionBuilder, _position: int, _: Any) -> None:
     label = f.labels[-1]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     else_unreached(f)
 
@@ -125,7 +134,7 @@ def _end(f: FunctionBuilder, position: int, _: Any) -> None:
     if label.alternative:
         _else(f, position, None)
     if label.used:
-        _bring(f, label)
+        bring(f, label)
         f.append(f"br label %{label.name}")
         _meet(f, label)
     f.labels.pop()
@@ -156,7 +165,7 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
     label = f.labels[-1 - depth]
     if label is f.labels[0]:
         return _return(f, position, None)
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br label %{label.name}")
     return True
 
@@ -164,15 +173,35 @@ def _br(f: FunctionBuilder, position: int, depth: int) -> bool:
 def _br_if(f: FunctionBuilder, position: int, depth: int) -> None:
     condition = f.condition(f.stack.pop(), position)
     label = f.labels[-1 - depth]
-    _bring(f, label)
+    bring(f, label)
     f.append(f"br i1 {condition}, label %{label.name}, label %N{position}\nN{position}:")
+
+
+def _br_on_null(f: FunctionBuilder, position: int, depth: int) -> None:
+    reference = f.stack.pop()
+    label = f.labels[-1 - depth]
+    bring(f, label)
+    f.append(
+        f"%i{position} = icmp eq ptr {reference}, null\n"
+        f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
+    )
+    f.stack.append(reference)
+
+
+def _br_on_non_null(f: FunctionBuilder, position: int, depth: int) -> None:
+    label = f.labels[-1 - depth]
+    bring(f, label)
+    f.append(
+        f"%i{position} = icmp ne ptr {f.stack.pop()}, null\n"
+        f"br i1 %i{position}, label %{label.name}, label %N{position}\nN{position}:"
+    )
 
 
 def _br_table(f: FunctionBuilder, _position: int, immediate: tuple[tuple[int, ...], int]) -> bool:
     depths, default = immediate
     selector = f.stack.pop()
     for depth in sorted({*depths, default}):
-        _bring(f, f.labels[-1 - depth])
+        bring(f, f.labels[-1 - depth])
     labels = f.labels
     cases = " ".join(
         f"i32 {number}, label %{labels[-1 - depth].name}" for number, depth in enumerate(depths)
@@ -186,17 +215,24 @@ def _return(f: FunctionBuilder, position: int, _: Any) -> bool:
     results = signature.results
     if not results:
         f.append("ret void")
-    elif len(results) == 1:
-        f.append(f"ret {results[0]} {f.stack[-1]}")
-    else:
-        whole = "poison"
-        for number, value in enumerate(f.stack[-len(results) :]):
-            part = f"%r{position}_{number}"
-            f.append(
-                f"{part} = insertvalue {signature.result} {whole}, {results[number]} {value}, {number}"
-            )
-            whole = part
-        f.append(f"ret {signature.result} {whole}")
+        return True
+    values = f.stack[-len(results) :]
+    for index, offset in signature.stored_results:
+        line = store_value(
+            results[index], values[index], f.store(), offset, f"%q{position}_{index}"
+        )
+        f.append(line + IN_CONTEXT)
+    if len(signature.returned) == 1:
+        f.append(f"ret {signature.result} {values[signature.returned[0]]}")
+        return True
+    whole = "poison"
+    for number, index in enumerate(signature.returned):
+        part = f"%r{position}_{number}"
+        f.append(
+            f"{part} = insertvalue {signature.result} {whole}, {results[index]} {values[index]}, {number}"
+        )
+        whole = part
+    f.append(f"ret {signature.result} {whole}")
     return True
 
 
@@ -212,42 +248,74 @@ def _emit_call(
     f: FunctionBuilder, position: int, signature: Signature, callee: str, environment: str
 ) -> None:
     f.calls = True
-    arguments = signature.arguments
-    if signature.params:
-        arguments %= tuple(f.pop(len(signature.params)))
-    call = (
-        f"call {WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
-        f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
-    )
+    call = f"call {_callee(f, position, signature, callee, environment)}"
     results = signature.results
     r = f"%v{position}"
     if not results:
         f.append(call)
-    elif len(results) == 1:
-        f.append(f"{r} = {call}")
+        return
+    f.append(f"{r} = {call}")
+    if len(results) == 1:
         f.stack.append(r)
+        return
+    for number, index in enumerate(signature.returned):
+        f.append(f"{r}_{index} = extractvalue {signature.result} {r}, {number}")
+    for index, offset in signature.stored_results:
+        line = load_value(f"{r}_{index}", results[index], f.store(), offset)
+        f.append(line + IN_CONTEXT)
+    f.stack += [f"{r}_{index}" for index in range(len(results))]
+
+
+def _callee(
+    f: FunctionBuilder, position: int, signature: Signature, callee: str, environment: str
+) -> str:
+    """The operands of a call, whose arguments are popped; what is not passed in registers is stored."""
+    arguments = signature.arguments
+    if signature.params:
+        values = f.pop(len(signature.params))
+        for index, offset in signature.stored_params:
+            name = f"%q{position}_{index}"
+            line = store_value(signature.params[index], values[index], f.store(), offset, name)
+            f.append(line + IN_CONTEXT)
+        arguments %= tuple(values[index] for index in signature.passed)
+    return (
+        f"{WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
+        f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
+    )
+
+
+def _emit_tail_call(
+    f: FunctionBuilder, position: int, signature: Signature, callee: str, environment: str
+) -> bool:
+    # No stack is passed on, so that LLVM can always do what `musttail` demands; the results that a
+    # callee leaves in the store are those of this function.
+    call = f"musttail call {_callee(f, position, signature, callee, environment)}"
+    if signature.result == "void":
+        f.append(f"{call}\nret void")
     else:
-        f.append(f"{r} = {call}")
-        for number in range(len(results)):
-            f.append(f"{r}_{number} = extractvalue {signature.result} {r}, {number}")
-            f.stack.append(f"{r}_{number}")
+        f.append(f"%v{position} = {call}\nret {signature.result} %v{position}")
+    return True
 
 
-def _call(f: FunctionBuilder, position: int, index: int) -> None:
+Callee: TypeAlias = tuple[Signature, str, str]
+"""What is called: its signature, its body, its environment."""
+
+
+def _direct(f: FunctionBuilder, position: int, index: int) -> Callee:
     module = f.module
     signature = module.signature_of(index)
     if index >= module.info.imported_functions:
         f.callees.add(index)
-        _emit_call(f, position, signature, f"@f{index}", "%vmctx")
-        return
+        return signature, f"@f{index}", "%vmctx"
     offsets = module.offsets
     body, environment = f"%b{position}", f"%m{position}"
     f.context_load(body, "ptr", offsets.vmctx_imported_function_body(index))
     f.context_load(environment, "ptr", offsets.vmctx_imported_function_environment(index))
-    _emit_call(f, position, signature, body, environment)
+    return signature, body, environment
 
 
-def _call_indirect(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> None:
+def _indirect(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> Callee:
+    """The element of a table that the top operand names, if its type is the expected one."""
     type_index, table_index = immediate
     module = f.module
     place = table_element(f, position, module.tables[table_index], f.stack.pop())
@@ -256,18 +324,55 @@ def _call_indirect(f: FunctionBuilder, position: int, immediate: tuple[int, int]
         f"{function} = load ptr, ptr {place}{IN_TABLE}\n{function}z = icmp eq ptr {function}, null"
     )
     f.trap_if(f"{function}z", position, TrapCode.INDIRECT_CALL_TO_NULL, "z")
+    _check_type(f, position, function, type_index)
+    return _referenced(f, function, type_index)
+
+
+def _check_type(f: FunctionBuilder, position: int, function: str, type_index: int) -> None:
+    """Trap if a function is not of the expected type."""
     expected = f"%t{position}"
-    f.context_load(expected, "i32", module.offsets.vmctx_signature_id(type_index))
-    f.append(
-        f"{_field(function, 't', 'i32', TYPE_INDEX)}\n"
-        f"{function}x = icmp ne i32 {function}t, {expected}"
-    )
+    f.context_load(expected, "i32", f.module.offsets.vmctx_signature_id(type_index))
+    f.append(_field(function, "t", "i32", TYPE_INDEX))
+    type_ = f.module.info.types[type_index]
+    if type_.final:
+        f.append(f"{function}x = icmp ne i32 {function}t, {expected}")
+    else:
+        fits = is_subtype(f, position, f"{function}t", expected, type_)
+        f.append(f"{function}x = xor i1 {fits}, true")
     f.trap_if(f"{function}x", position, TrapCode.BAD_SIGNATURE, "x")
+
+
+def _by_reference(f: FunctionBuilder, position: int, type_index: int) -> Callee:
+    """The function that the top operand refers to."""
+    reference, function = f.stack.pop(), f"%f{position}"
+    f.append(f"{function}z = icmp eq ptr {reference}, null")
+    f.trap_if(f"{function}z", position, TrapCode.NULL_FUNCTION)
+    f.append(f"{function} = getelementptr i8, ptr {reference}, i64 0")
+    return _referenced(f, function, type_index)
+
+
+def _referenced(f: FunctionBuilder, function: str, type_index: int) -> Callee:
+    """The function of a record, which is of this type."""
     f.append(
         f"{_field(function, 'b', 'ptr', FUNC_PTR)}\n{_field(function, 'm', 'ptr', ENVIRONMENT)}"
     )
+    module = f.module
     signature = module.signature(module.info.function_type(type_index))
-    _emit_call(f, position, signature, f"{function}b", f"{function}m")
+    return signature, f"{function}b", f"{function}m"
+
+
+def _calling(find: Callable[[FunctionBuilder, int, Any], Callee]) -> Handler:
+    def call(f: FunctionBuilder, position: int, immediate: Any) -> None:
+        _emit_call(f, position, *find(f, position, immediate))
+
+    return call
+
+
+def _tail_calling(find: Callable[[FunctionBuilder, int, Any], Callee]) -> Handler:
+    def call(f: FunctionBuilder, position: int, immediate: Any) -> bool:
+        return _emit_tail_call(f, position, *find(f, position, immediate))
+
+    return call
 
 
 def _field(function: str, letter: str, kind: str, offset: int) -> str:
@@ -289,6 +394,12 @@ HANDLERS: Final[dict[str, Handler]] = {
     "br_if": _br_if,
     "br_table": _br_table,
     "return": _return,
-    "call": _call,
-    "call_indirect": _call_indirect,
+    "br_on_null": _br_on_null,
+    "br_on_non_null": _br_on_non_null,
+    "call": _calling(_direct),
+    "call_indirect": _calling(_indirect),
+    "call_ref": _calling(_by_reference),
+    "return_call": _tail_calling(_direct),
+    "return_call_indirect": _tail_calling(_indirect),
+    "return_call_ref": _tail_calling(_by_reference),
 }

@@ -11,10 +11,18 @@ from itertools import count
 from typing import Any, Final, NoReturn, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
-from wasmine.compiler import control, lowering, memories, variables, vectors
+from wasmine.compiler import atomics, control, lowering, memories, objects, variables, vectors
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import Label
-from wasmine.compiler.ir import CONSTANT, IN_CONTEXT, INVARIANT, UNLIKELY, WASM_CC, ZEROS
+from wasmine.compiler.ir import (
+    CONSTANT,
+    IN_CONTEXT,
+    INVARIANT,
+    UNLIKELY,
+    WASM_CC,
+    ZEROS,
+    load_value,
+)
 from wasmine.compiler.module import ModuleContext
 from wasmine.errors import InternalError, TrapCode, UnsupportedFeature
 from wasmine.wasm.body import Body
@@ -46,7 +54,9 @@ _HANDLERS: Final = (
     control.HANDLERS,
     variables.HANDLERS,
     memories.HANDLERS,
+    atomics.HANDLERS,
     vectors.HANDLERS,
+    objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
 
@@ -142,12 +152,26 @@ def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:
     return lines
 
 
+def _stored_parameters(f: FunctionBuilder) -> list[str]:
+    """Lines that take the parameters which are not passed in registers from the store."""
+    signature = f.signature
+    return [
+        load_value(f"%arg{index}", signature.params[index], f.store(), offset) + IN_CONTEXT
+        for index, offset in signature.stored_params
+    ]
+
+
+def _store(f: FunctionBuilder) -> str:
+    return (
+        f"%storep = getelementptr i8, ptr %vmctx, i64 {f.module.offsets.vmctx_store()}\n"
+        f"%store = load ptr, ptr %storep{INVARIANT}{IN_CONTEXT}"
+    )
+
+
 def _stack_check(f: FunctionBuilder) -> str:
     """Compare the stack pointer with the store's limit, before anything is done."""
     target = f.trap(0, TrapCode.STACK_OVERFLOW, "stack")
     return (
-        f"%storep = getelementptr i8, ptr %vmctx, i64 {f.module.offsets.vmctx_store()}\n"
-        f"%store = load ptr, ptr %storep{INVARIANT}{IN_CONTEXT}\n"
         f"%limitp = getelementptr i8, ptr %store, i64 {STACK_LIMIT}\n"
         f"%limit = load ptr, ptr %limitp{IN_CONTEXT}\n"
         "%sp = call ptr @llvm.stacksave()\n"
@@ -167,7 +191,7 @@ def translate_function(
     """
     f = FunctionBuilder(module, index, body, scope)
     signature = f.signature
-    slots = _local_slots(f, len(signature.params))
+    slots = [*_stored_parameters(f), *_local_slots(f, len(signature.params))]
     last = len(body.codes) - 1
     f.labels.append(Label(last, signature.results, 0))
     _walk(f, body)
@@ -175,12 +199,18 @@ def translate_function(
     if module.options.stack_checks and (
         f.calls or len(f.locals) > SMALL_LOCALS or last >= SMALL_BODY
     ):
+        if "%store" not in f.opened:
+            checks.append(_store(f))
         checks.append(_stack_check(f))
-    parameters = "".join(f", {type_} %arg{number}" for number, type_ in enumerate(signature.params))
+    # What travels through the store has to be read before anything else.
+    prologue = [_store(f)] if "%store" in f.opened else []
+    parameters = "".join(f", {signature.params[index]} %arg{index}" for index in signature.passed)
     size = module.offsets.size_of_vmctx()
     attributes = "#0 #5" if len(f.locals) > MANY_LOCALS else "#0"
     head = (
         f"define dso_local hidden {WASM_CC} {signature.result} @f{index}"
         f"(ptr dereferenceable({size}) %vmctx{parameters}) {attributes} !dbg !{scope} {{"
     )
-    return "\n".join((head, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")), f.callees
+    return "\n".join(
+        (head, *prologue, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")
+    ), f.callees

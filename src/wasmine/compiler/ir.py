@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wasmine.abi.convention import value_kind
+from wasmine.abi.convention import SLOT_SIZE, parameter_slots, result_slots, value_kind
+from wasmine.abi.vmcontext import VMStoreContext, offset_of
 from wasmine.types import FunctionType, ValType
 
 WASM_CC: Final = "tailcc"
@@ -25,6 +26,8 @@ IN_GLOBAL: Final = ", !tbaa !3"
 IN_TABLE: Final = ", !tbaa !4"
 IN_CONTEXT: Final = ", !tbaa !5"
 """VMContext and the definitions and records that it points to."""
+IN_OBJECT: Final = ", !tbaa !17"
+"""Fields and elements of objects."""
 FIRST_SUBPROGRAM: Final = 20
 
 # RtLibUseGOT: functions that LLVM calls by itself, such as floor, are reached by the address table.
@@ -48,8 +51,11 @@ METADATA: Final = """
 !14 = !{!"wasmine"}
 !16 = !DISubroutineType(types: !0)
 !15 = !{i32 7, !"RtLibUseGOT", i32 1}
+!17 = !{!18, !18, i64 0}
+!18 = !{!"object", !14, i64 0}
 """
 
+_VALUES: Final = offset_of(VMStoreContext, "values")
 VECTOR: Final = "<2 x i64>"
 """The type of every v128 between instructions; constants are the shortest in this one."""
 _KINDS: Final = {
@@ -80,23 +86,92 @@ class Signature:
     params: tuple[str, ...]
     results: tuple[str, ...]
     result: str
-    """The native result: `void`, the one type, or a structure of all."""
+    """The native result: `void`, the one type, or a structure, of what is returned in registers."""
+    returned: tuple[int, ...]
+    """Which results are returned in registers."""
     arguments: str
     """A %-template of the argument list behind the environment: `, i32 %s, double %s`."""
+    passed: tuple[int, ...]
+    """Which parameters are in that list."""
+    stored_params: tuple[tuple[int, int], ...]
+    """The other ones, each with the offset in VMStoreContext through which it travels."""
+    stored_results: tuple[tuple[int, int], ...]
+    """The same for results."""
 
 
 def signature(type_: FunctionType) -> Signature:
     """The native signature of a function type (abi.convention)."""
     params = tuple(LLVM_TYPES[param] for param in type_.params)
     results = tuple(LLVM_TYPES[result] for result in type_.results)
-    match results:
+    passed, stored_params = _split(parameter_slots(type_))
+    returned, stored_results = _split(result_slots(type_))
+    match returned:
         case ():
             result = "void"
         case (one,):
-            result = one
+            result = results[one]
         case _:
-            result = f"{{ {', '.join(results)} }}"
-    return Signature(params, results, result, "".join(f", {param} %s" for param in params))
+            result = f"{{ {', '.join(results[index] for index in returned)} }}"
+    arguments = "".join(f", {params[index]} %s" for index in passed)
+    return Signature(
+        params, results, result, returned, arguments, passed, stored_params, stored_results
+    )
+
+
+def _split(
+    slots: list[int | None],
+) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """The indices of the values in registers, and of the others with their offsets."""
+    registers = tuple(index for index, slot in enumerate(slots) if slot is None)
+    stored = tuple(
+        (index, _VALUES + slot * SLOT_SIZE) for index, slot in enumerate(slots) if slot is not None
+    )
+    return registers, stored
+
+
+def store_value(type_: str, value: str, store: str, offset: int, name: str) -> str:
+    """Lines that put a value into its slot of a store; `name` is free for the slot's address."""
+    return (
+        f"{name} = getelementptr i8, ptr {store}, i64 {offset}\n"
+        f"store {type_} {value}, ptr {name}, align 8"
+    )
+
+
+def load_value(result: str, type_: str, store: str, offset: int) -> str:
+    """Lines that take a value from its slot."""
+    return (
+        f"{result}p = getelementptr i8, ptr {store}, i64 {offset}\n"
+        f"{result} = load {type_}, ptr {result}p, align 8"
+    )
+
+
+def call_function(form: Signature, callee: str) -> str:
+    """Lines that call a function with `%vmctx` and `%value.<index>`, and give `%part.<index>`.
+
+    Nothing else uses `%store` between the call and what travels through it.
+    """
+    lines = [
+        store_value(form.params[index], f"%value.{index}", "%store", offset, f"%place.{index}")
+        for index, offset in form.stored_params
+    ]
+    arguments = form.arguments % tuple(f"%value.{index}" for index in form.passed)
+    call = f"call {WASM_CC} {form.result} {callee}(ptr %vmctx{arguments})"
+    match form.returned:
+        case ():
+            lines.append(call)
+        case (one,):
+            lines.append(f"%part.{one} = {call}")
+        case _:
+            lines.append(f"%result = {call}")
+            lines += [
+                f"%part.{index} = extractvalue {form.result} %result, {number}"
+                for number, index in enumerate(form.returned)
+            ]
+    lines += [
+        load_value(f"%part.{index}", form.results[index], "%store", offset)
+        for index, offset in form.stored_results
+    ]
+    return "\n".join(lines)
 
 
 def f32_constant(bits: int) -> str:

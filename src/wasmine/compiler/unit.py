@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from wasmine.abi.libcalls import OWN
+from wasmine.compiler import heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
-from wasmine.compiler.variables import EXTERNALS
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 
@@ -29,6 +30,11 @@ attributes #5 = { noinline optnone }
 """
 """Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol, of
 functions that are too large to be optimised."""
+
+
+_OWN_FUNCTIONS: Final = "\n".join(
+    f"declare {row.result} @{row.symbol}({', '.join(row.kinds)}) #4" for row in OWN
+)
 
 
 def _trap(module: ModuleContext) -> str:
@@ -79,7 +85,11 @@ class Unit:
                 _trap(self._module),
                 *self._functions,
                 *map(self._declaration, sorted(self._called - self._defined)),
-                EXTERNALS,
+                variables.EXTERNALS,
+                _OWN_FUNCTIONS,
+                heap.EXTERNALS,
+                objects.EXTERNALS,
+                _OWN_FUNCTIONS,
                 ATTRIBUTES,
                 METADATA,
                 *self._subprograms,
@@ -89,7 +99,7 @@ class Unit:
 
     def _declaration(self, index: int) -> str:
         signature = self._module.signature_of(index)
-        parameters = ", ".join(("ptr", *signature.params))
+        parameters = ", ".join(("ptr", *(signature.params[index] for index in signature.passed)))
         return f"declare hidden {WASM_CC} {signature.result} @f{index}({parameters})"
 
 

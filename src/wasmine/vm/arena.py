@@ -16,11 +16,17 @@ _calloc.restype = ctypes.c_size_t
 _free: Final = _libc.free
 _free.argtypes = [ctypes.c_size_t]
 _free.restype = None
-_untrack: Final = ctypes.pythonapi.PyObject_GC_UnTrack
-_untrack.argtypes = [ctypes.py_object]
-_untrack.restype = None
+_gc_untrack: Final = ctypes.pythonapi.PyObject_GC_UnTrack
+_gc_untrack.argtypes = [ctypes.py_object]
+_gc_untrack.restype = None
 
 CHUNK_SIZE: Final = 16 * 1024
+
+
+def untrack(value: object) -> None:
+    """Hide an object from the garbage collector, which then takes it for one that is in use."""
+    if gc.is_tracked(value):
+        _gc_untrack(value)
 
 
 class Token(int):
@@ -36,8 +42,7 @@ class Token(int):
 
     def __new__(cls, address: int) -> Self:
         self = super().__new__(cls, address)
-        if gc.is_tracked(self):
-            _untrack(self)
+        untrack(self)
         return self
 
     def __del__(self) -> None:

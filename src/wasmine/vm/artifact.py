@@ -11,7 +11,6 @@ from typing import Final
 from wasmine.abi.image import Image
 from wasmine.abi.runtime import VMINSTANCE_SIZE
 from wasmine.abi.vmoffsets import VMOffsets
-from wasmine.types import FunctionType
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 from wasmine.vm.signatures import SignatureRegistry
@@ -58,10 +57,7 @@ class Artifact:
     def _make_template(self, signatures: SignatureRegistry) -> bytes:
         info, process = self.info, current()
         content = bytearray(VMINSTANCE_SIZE + self.offsets.size_of_vmctx())
-        numbers = [
-            signatures.register(type_) if isinstance(type_, FunctionType) else 0
-            for type_ in info.types
-        ]
+        numbers = [signatures.register(type_) for type_ in info.types]
 
         def put(layout: str, region: str, index: int, *values: int) -> None:
             place = VMINSTANCE_SIZE + self.offsets.element(region, index)

@@ -10,9 +10,12 @@ import operator
 from dataclasses import dataclass
 from typing import Final
 
+from wasmine.abi.convention import is_counted
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.vmcontext import VMGlobalDefinition
 from wasmine.errors import WasmineError
-from wasmine.types import F32, F64, I32, I64, V128, GlobalType, RefType, ValType
+from wasmine.types import F32, F64, I32, I64, V128, GlobalType, ValType
 from wasmine.vm.table import UNCOUNTED, ReferenceCounts
 
 
@@ -63,8 +66,12 @@ class GlobalCell:
             self._definition = VMGlobalDefinition.from_address(definition_address)
         else:
             self._definition = VMGlobalDefinition.new()
-        externref = isinstance(type_.value, RefType) and type_.value.heap in {"extern", "noextern"}
-        self._references = references if externref else UNCOUNTED
+        self._references = references if is_counted(type_.value) else UNCOUNTED
+        self._root: Final = (
+            references.track(RootKind.WORD, self.definition_address, self._definition)
+            if is_traced(type_.value)
+            else None
+        )
 
     @property
     def definition_address(self) -> int:

@@ -10,8 +10,12 @@ import ctypes
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
+from wasmine.abi.convention import is_counted
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.runtime import VMINSTANCE_SIZE, VMInstance
 from wasmine.abi.vmcontext import (
     FastGasCounter,
@@ -24,17 +28,39 @@ from wasmine.abi.vmcontext import (
     offset_of,
     size_of,
 )
-from wasmine.errors import Trap, TrapCode
+from wasmine.abi.vmoffsets import VMOffsets
+from wasmine.errors import InternalError, Trap, TrapCode
+from wasmine.types import DefinedType, FunctionType
 from wasmine.vm.artifact import Artifact
-from wasmine.vm.constants import evaluate
+from wasmine.vm.constants import Evaluator
 from wasmine.vm.globals import GlobalCell
 from wasmine.vm.memory import LinearMemory, MemoryStyle
+from wasmine.vm.objects import Allocator
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
-from wasmine.wasm.module import DataSegment, ElementSegment
+from wasmine.wasm.module import ConstExpr, DataSegment, ElementSegment, ModuleInfo
 
 UNLIMITED_GAS: Final = (1 << 64) - 1
+
+
+def _needs_heap(info: ModuleInfo) -> bool:
+    """Whether code of the module may make objects: there is a type of some, or of an exception."""
+    composites = (
+        type_.composite if isinstance(type_, DefinedType) else type_ for type_ in info.types
+    )
+    return bool(info.tags) or not all(isinstance(type_, FunctionType) for type_ in composites)
+
+
+def _required(expression: ConstExpr | None) -> ConstExpr:
+    if expression is None:
+        raise InternalError("an active segment has no offset")
+    return expression
+
+
+def _function_reference(vmctx: int, offsets: VMOffsets, index: int) -> int:
+    return vmctx + offsets.vmctx_anyfunc(index)
+
 
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
 
@@ -70,6 +96,9 @@ class InstanceHandle:
         # collector comes by, and all memories with them.
         self._arena: Final = store.arena
         self._references: Final = store.references
+        if _needs_heap(artifact.info):
+            # Compiled code takes it for granted.
+            _ = store.references.heap
         self.artifact: Final = artifact
         self._info = artifact.info
         self._offsets = offsets = artifact.offsets
@@ -85,6 +114,14 @@ class InstanceHandle:
         self.memories: Final = [*imports.memories]
         self.tables: Final = [*imports.tables]
         self.globals: Final = [*imports.globals]
+        self._evaluate = Evaluator(
+            artifact.info.types,
+            self.globals,
+            # Not a method: whoever refers to this keeps it until the garbage collector comes by.
+            partial(_function_reference, self.vmctx, offsets),
+            Allocator(store.references, signatures),
+        )
+        self._segment_roots: Final[list[object]] = []
         self._make_memories(memory_styles)
         self._make_tables()
         self._make_globals()
@@ -108,7 +145,8 @@ class InstanceHandle:
         own = self._info.memories[self._info.imported_memories :]
         for slot, (type_, style) in enumerate(zip(own, styles, strict=True)):
             address = self.vmctx + self._offsets.vmctx_memory_definition(slot)
-            memory = LinearMemory(type_, style, address)
+            # Instances of other stores may keep a shared memory, and its definition is in here.
+            memory = LinearMemory(type_, style, address, self._arena if type_.shared else None)
             self._pointer("memory_records", slot, memory.record_address)
             self.memories.append(memory)
 
@@ -188,11 +226,11 @@ class InstanceHandle:
     def _initialize_globals(self) -> None:
         own = self.globals[self._info.imported_globals :]
         for cell, expression in zip(own, self._info.global_initializers, strict=True):
-            cell.initialize(evaluate(expression, self.globals, self.function_reference))
+            cell.initialize(self._evaluate(expression))
 
     def function_reference(self, index: int) -> int:
         """The address of the record of a function, which a funcref to it holds."""
-        return self.vmctx + self._offsets.vmctx_anyfunc(index)
+        return _function_reference(self.vmctx, self._offsets, index)
 
     def initialize(self, call: Callable[[int], object]) -> None:
         """Run what the module does when it is instantiated; `call` runs a function by its record.
@@ -206,11 +244,9 @@ class InstanceHandle:
         for data in self._info.data_segments:
             if data.mode == "active":
                 self._place_data(data)
+        self._evaluate.let_go()
         if self._info.start is not None:
             call(self.function_reference(self._info.start))
-
-    def _evaluate(self, expression: object) -> int:
-        return evaluate(expression, self.globals, self.function_reference)  # type: ignore[arg-type]
 
     def _initialize_tables(self) -> None:
         own = self.tables[self._info.imported_tables :]
@@ -223,19 +259,24 @@ class InstanceHandle:
             return
         references = [self._evaluate(item) for item in element.items]
         if element.mode == "passive":
-            if element.type.heap == "extern":
+            if is_counted(element.type):
                 for reference in filter(None, references):
                     self._references.retain(reference)
             segment = self._record(VMSegment, "element_segments", index)
             segment.base = self._pointer_array(references)
             segment.length = len(references)
+            if is_traced(element.type):
+                root = self._references.track(
+                    RootKind.SEGMENT, ctypes.addressof(segment), self._arena
+                )
+                self._segment_roots.append(root)
             return
-        offset = self._evaluate(element.offset)
+        offset = self._evaluate(_required(element.offset))
         self.tables[element.table].store(offset, references)
 
     def _place_data(self, data: DataSegment) -> None:
         memory = self.memories[data.memory]
-        offset = self._evaluate(data.offset)
+        offset = self._evaluate(_required(data.offset))
         length = data.end - data.start
         if offset + length > memory.data_size:
             raise Trap(TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS)

@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
+from wasmine.abi.heap import RootKind
 from wasmine.abi.vmcontext import (
     Landing,
     VMCallerCheckedAnyfunc,
@@ -21,6 +22,7 @@ from wasmine.errors import ResourceError
 from wasmine.vm import process
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.functions import FuncDataRegistry
+from wasmine.vm.heap import Heap, Root, Roots
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +59,29 @@ class References:
         self._context = context
         self._record = VMStoreContext.from_address(int(context))
         self._process = process.current()
+        self._heap: Heap | None = None
+        self._roots: Final = Roots(context)
+
+    @property
+    def heap(self) -> Heap:
+        """The heap of the store, made on first need. Raises ResourceError."""
+        if self._heap is None:
+            heap = Heap(self._context, self._record.types, self._roots)
+            self._record.heap = heap.address
+            self._heap = heap
+        return self._heap
+
+    @property
+    def has_heap(self) -> bool:
+        """Whether something in the store has needed the heap."""
+        return self._heap is not None
+
+    def track(self, kind: RootKind, address: int, memory: object) -> object:
+        """Let the collector follow what lies at `address` as long as the result exists.
+
+        `memory` keeps that memory, and what it points to, where it is.
+        """
+        return Root(self._roots, kind, address, memory)
 
     def box(self, value: object) -> int:
         """The reference to a new box for a Python object, 0 for None.
@@ -78,6 +103,10 @@ class References:
         self._process.externref_dec(raw)
         self.settle()
 
+    def keep(self, raw: int) -> None:
+        """Leave an externref's box to the collector: an object will hold it, or an anyref."""
+        self._process.externref_keep(raw)
+
     def settle(self) -> None:
         """Free the boxes that nobody holds, unless code of the store may still use them."""
         if not self._record.depth and self._record.externrefs:
@@ -87,12 +116,16 @@ class References:
 class StoreContext:
     """The VMStoreContext of a store, its memory, and the Python objects it must keep alive."""
 
-    def __init__(self, python_store: object) -> None:
-        """`python_store` is what hooks get when they are called for this store; not kept alive."""
+    def __init__(self, python_store: object, types: int = 0) -> None:
+        """`python_store` is what hooks get when they are called for this store; not kept alive.
+
+        `types` is the address of the engine's array of VMTypeRecord, which must outlive the store.
+        """
         self.process: Final = process.current()
         address = _libc.calloc(1, size_of(VMStoreContext))
         if not address:
             raise ResourceError("no memory for a store")
+        VMStoreContext.from_address(address).types = types
         context = _Context(address)
         self.address: Final = int(address)
         self.token: Final[object] = context

@@ -1,7 +1,8 @@
 """Tables of references: storage that never moves, limits, growth, copying.
 
-An element is 8 bytes: the address of a VMCallerCheckedAnyfunc or of an externref's box, 0 for
-null. How references are counted is the business of the hooks that a table is given.
+An element is 8 bytes: the address of a VMCallerCheckedAnyfunc, of an externref's box or of an object
+of the garbage-collected heap, an i31, or 0 for null. How references are counted is the business of
+the hooks that a table is given.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import ctypes
 from typing import Final, Protocol
 
+from wasmine.abi.heap import RootKind
+from wasmine.abi.objects import is_traced
 from wasmine.abi.vmcontext import ElementKind, VMLinearTable, VMTableDefinition
-from wasmine.errors import ResourceError, Trap, TrapCode, UnsupportedFeature
-from wasmine.types import Limits, RefType, TableType
+from wasmine.errors import ResourceError, Trap, TrapCode
+from wasmine.types import Limits, RefType, TableType, top
 from wasmine.vm.mmap import Mmap
 
 MAX_TABLE_ELEMENTS: Final = 10_000_000
@@ -32,6 +35,12 @@ class ReferenceCounts(Protocol):
     def release(self, raw: int) -> None:
         """Count one holder less."""
 
+    def track(self, kind: RootKind, address: int, memory: object) -> object:
+        """Let the collector follow what lies at `address` as long as the result exists.
+
+        `memory` keeps that memory, and what it points to, where it is.
+        """
+
 
 class Uncounted:
     """References that nobody counts: those to functions, which live as long as their instance."""
@@ -40,6 +49,9 @@ class Uncounted:
         """Nothing to do."""
 
     def release(self, raw: int) -> None:
+        """Nothing to do."""
+
+    def track(self, kind: RootKind, address: int, memory: object) -> object:
         """Nothing to do."""
 
 
@@ -54,8 +66,7 @@ class LinearTable:
     externref table holds is released by `close`, or all at once when the store goes. The number of
     elements is what the definition says; compiled code may grow the table without telling Python.
 
-    Raises UnsupportedFeature for elements other than functions and externrefs, ResourceError for
-    limits that cannot be met.
+    Raises ResourceError for limits that cannot be met.
     """
 
     def __init__(
@@ -65,7 +76,7 @@ class LinearTable:
         owner: object = None,
         references: ReferenceCounts = UNCOUNTED,
     ) -> None:
-        kind = _element_kind(type_.element)
+        kind = _ELEMENT_KINDS[top(type_.element.heap)]
         self._references = references if kind is ElementKind.EXTERNREF else UNCOUNTED
         self._declared: Final = type_
         self._owner = owner
@@ -79,6 +90,15 @@ class LinearTable:
         self._definition.current_elements = type_.minimum
         self._record: Final = VMLinearTable(
             definition=self.definition_address, maximum=maximum, element_kind=kind
+        )
+        self._root: Final = (
+            references.track(
+                RootKind.TABLE,
+                self.definition_address,
+                (self._definition, self._mapping.hold()),
+            )
+            if is_traced(type_.element)
+            else None
         )
 
     @property
@@ -183,12 +203,13 @@ class LinearTable:
                 self._references.release(raw)
 
 
-def _element_kind(element: RefType) -> ElementKind:
-    if element.heap in {"func", "nofunc"} or isinstance(element.heap, int):
-        return ElementKind.FUNCREF
-    if element.heap in {"extern", "noextern"}:
-        return ElementKind.EXTERNREF
-    raise UnsupportedFeature(f"tables of types other than funcref or externref ({element})")
+_ELEMENT_KINDS: Final = {
+    "func": ElementKind.FUNCREF,
+    "extern": ElementKind.EXTERNREF,
+    "any": ElementKind.ANYREF,
+    "exn": ElementKind.EXNREF,
+}
+"""By the hierarchy of the elements' type."""
 
 
 def _effective_maximum(limits: Limits) -> int:

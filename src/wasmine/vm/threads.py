@@ -87,6 +87,7 @@ def attach(key: int) -> None:
     # A thread with a small stack keeps a quarter of it for the host.
     record.stack_limit = low + min(HOST_RESERVE, size // 4)
     record.slice = slice_
+    record.stack_low, record.stack_high = low, low + size
     record.alternate_stack, record.alternate_stack_size = stack, ALTERNATE_STACK_SIZE
     _libc.pthread_setspecific(key, address)
     use_alternate_stack(key)

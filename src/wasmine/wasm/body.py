@@ -7,12 +7,19 @@ and reads what is frequent in place, the rest through `immediates`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeAlias
 
 from wasmine.errors import InvalidModule, MalformedModule
 from wasmine.types import ValType
 from wasmine.wasm import limits
-from wasmine.wasm.immediates import IMMEDIATE_READERS, MEMORY_FLAG, ImmediateReader
+from wasmine.wasm.features import Features
+from wasmine.wasm.immediates import (
+    IMMEDIATE_READERS,
+    MEMORY_FLAG,
+    ImmediateReader,
+    illegal_opcode,
+)
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, PREFIXES, Opcode
 from wasmine.wasm.reader import (
@@ -36,6 +43,8 @@ class Body:
     """Types of the parameters, then of the declared locals."""
     declared: set[ValType]
     """The types that occur among the declared locals."""
+    declared_count: int
+    """How many of the locals are declared, and not parameters."""
     codes: list[int]
     """Indices into `OPCODES`; the last one is the `end` of the function."""
     immediates: list[object]
@@ -52,7 +61,7 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
     entry = info.bodies[local_index]
     # an integer may run over the end of the body and be wrong there
     reader = Reader(info.data[entry.start : entry.end + _OVERRUN], entry.start)
-    body = Body([], set(), [], [], [])
+    body = Body([], set(), 0, [], [], [])
     try:
         _read_locals(info, local_index, reader, body)
         end = entry.start + _decode(reader, info, body)
@@ -72,6 +81,14 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
 _OVERRUN: Final = 16
 
 
+def decode_locals(info: ModuleInfo, local_index: int) -> list[ValType]:
+    """The types of a function's parameters and locals. Raises what `decode_body` raises for them."""
+    entry = info.bodies[local_index]
+    body = Body([], set(), 0, [], [], [])
+    _read_locals(info, local_index, Reader(info.data[entry.start : entry.end], entry.start), body)
+    return body.locals
+
+
 def _read_locals(info: ModuleInfo, local_index: int, reader: Reader, body: Body) -> None:
     type_index = info.functions[info.imported_functions + local_index]
     types = body.locals
@@ -82,9 +99,10 @@ def _read_locals(info: ModuleInfo, local_index: int, reader: Reader, body: Body)
         if len(types) + count > limits.LOCALS:
             message = f"too many locals: {len(types) + count} are more than {limits.LOCALS}"
             raise MalformedModule(message, offset)
-        type_ = read_val_type(reader)
+        type_ = read_val_type(reader, info)
         types += [type_] * count
         body.declared.add(type_)
+        body.declared_count += count
 
 
 def _no_end(info: ModuleInfo, local_index: int) -> MalformedModule:
@@ -128,15 +146,24 @@ def _row(opcode: Opcode) -> _Row:
 
 
 _NO_ROW: Final[_Row] = (_ILLEGAL, 0, None)
-_ROWS: Final = [_NO_ROW] * 256
-_PREFIXED: Final[dict[int, dict[int, _Row]]] = {prefix: {} for prefix in PREFIXES}
-for _opcode in OPCODES:
-    if _opcode.prefix:
-        _PREFIXED[_opcode.prefix][_opcode.number] = _row(_opcode)
-    else:
-        _ROWS[_opcode.number] = _row(_opcode)
-for _prefix in PREFIXES:
-    _ROWS[_prefix] = (_PREFIX, 0, None)
+
+
+@cache
+def _rows(features: Features) -> tuple[list[_Row], dict[int, dict[int, _Row]]]:
+    """What the loop does for each opcode byte, and by prefix for each number behind it."""
+    rows = [_NO_ROW] * 256
+    prefixed: dict[int, dict[int, _Row]] = {prefix: {} for prefix in PREFIXES}
+    for opcode in OPCODES:
+        if not features.has(opcode.feature):
+            continue
+        if opcode.prefix:
+            prefixed[opcode.prefix][opcode.number] = _row(opcode)
+        else:
+            rows[opcode.number] = _row(opcode)
+    for prefix in PREFIXES:
+        rows[prefix] = (_PREFIX, 0, None)
+    return rows, prefixed
+
 
 _BITS: Final = {BY_NAME["i32.const"].index: 32, BY_NAME["i64.const"].index: 64}
 _IF: Final = BY_NAME["if"].index
@@ -148,7 +175,7 @@ def _decode(reader: Reader, info: ModuleInfo, body: Body) -> int:  # noqa: C901,
     One function with everything in it, because a call per instruction would halve the speed.
     """
     code, base, position = reader.data, reader.base, reader.position
-    rows, prefixed = _ROWS, _PREFIXED
+    rows, prefixed = _rows(info.features)
     add_code, add_offset = body.codes.append, body.offsets.append
     add_immediate = body.immediates.append
     opened: list[int] = []
@@ -214,7 +241,7 @@ def _decode(reader: Reader, info: ModuleInfo, body: Body) -> int:  # noqa: C901,
 
 
 def _illegal(code: bytes, position: int, base: int) -> MalformedModule:
-    text = f"illegal opcode {code[position]:02x}"
-    if code[position] in _PREFIXED:
-        text += f" {read_unsigned(code, position + 1, 32)[0]:02x}"
-    return MalformedModule(text, base + position)
+    byte = code[position]
+    if byte not in PREFIXES:
+        return illegal_opcode(0, byte, base + position)
+    return illegal_opcode(byte, read_unsigned(code, position + 1, 32)[0], base + position)

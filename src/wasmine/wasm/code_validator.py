@@ -11,13 +11,13 @@ from itertools import count
 from typing import Any, Final, TypeAlias, cast
 
 from wasmine.errors import CompileError
-from wasmine.types import FunctionType, ValType
+from wasmine.types import I32, FunctionType, ValType
+from wasmine.wasm import aggregates, flow, rules
 from wasmine.wasm.body import Body
-from wasmine.wasm.features import SUPPORTED, check_type_supported, unsupported
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
 from wasmine.wasm.operands import FLOOR, Operands
-from wasmine.wasm.rules import RULES, Rule, check_select, typed_rule
+from wasmine.wasm.rules import Rule, check_known, check_select, typed_rule
 
 # How the loop checks an instruction.
 _RULE, _PUSH, _UNARY, _BINARY, _LOAD, _STORE, _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE, _SELECT = range(
@@ -37,20 +37,20 @@ _BLOCK: Final = BY_NAME["block"].index
 _NUMBERS: Final = ("i32", "i64", "f32", "f64", "v128")
 
 
-def _unsupported_rule(opcode: Opcode) -> Rule:
-    def refuse(_operands: Operands, _immediate: object, _code: int) -> None:
-        raise unsupported(f"instruction {opcode.mnemonic}", opcode.feature)
+RULES: Final[dict[str, Rule]] = {**rules.RULES, **flow.RULES, **aggregates.RULES}
+"""By name of the instruction, for those whose type is not in the table."""
 
-    return refuse
+
+def rule_of(opcode: Opcode) -> Rule:
+    """The rule for an instruction."""
+    return RULES.get(opcode.name) or typed_rule(opcode)
 
 
 def _row(opcode: Opcode) -> _Row:
-    if opcode.feature not in SUPPORTED:
-        return _RULE, FLOOR, FLOOR, FLOOR, 0, _unsupported_rule(opcode)
-    if opcode.name in RULES or opcode.name == "select":
+    rule = rule_of(opcode)
+    if opcode.name in RULES:
         how = _VARIABLES.get(opcode.name, _RULE)
-        return how, FLOOR, FLOOR, FLOOR, 0, RULES[opcode.name]
-    rule = typed_rule(opcode)
+        return how, FLOOR, FLOOR, FLOOR, 0, rule
     params, results = opcode.params or (), opcode.results or ()
     how = _shape(opcode.immediates, len(params), len(results))
     first, second, *_ = (*params, FLOOR, FLOOR)
@@ -82,15 +82,19 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
     immediate that a `select` without a type lacks. Raises InvalidModule or UnsupportedFeature, with
     the offset of the instruction and the index of the function.
     """
-    operands = Operands(info, body.locals)
+    unset = _unset_locals(body)
+    operands = Operands(info, body.locals, unset)
     stack, locals_, immediates = operands.stack, body.locals, cast("list[Any]", body.immediates)
     push, pop, rows = stack.append, stack.pop, _ROWS
-    # without a memory no offset is right, and the rule in full says why
-    local_count, offset_bound = len(locals_), 1 << 32 if info.memories else 0
+    # no offset is below 0: accesses to no memory, or to one of 64 bits, are left to the rule in full;
+    # from the first local without a default on, the rules keep track of which are set
+    local_count = unset[0] if unset else len(locals_)
+    plain = bool(info.memories) and info.memories[0].address is I32
+    offset_bound = 1 << 32 if plain else 0
     position = 0
     try:
         for type_ in body.declared:
-            check_type_supported(type_)
+            check_known(type_)
         _enter_function(operands, local_index)
         for position, code, immediate in zip(count(), body.codes, immediates):
             how, first, second, result, alignment, rule = rows[code]
@@ -134,6 +138,16 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
             error.offset = body.offsets[position]
         error.function = info.imported_functions + local_index
         raise
+
+
+def _unset_locals(body: Body) -> list[int]:
+    """Locals without a default value, in order: what a function must set before it reads."""
+    if all(type_.is_defaultable for type_ in body.declared):
+        return []
+    first = len(body.locals) - body.declared_count
+    return [
+        index for index, type_ in enumerate(body.locals[first:], first) if not type_.is_defaultable
+    ]
 
 
 def _enter_function(operands: Operands, local_index: int) -> None:

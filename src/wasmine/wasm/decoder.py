@@ -10,6 +10,7 @@ from wasmine.errors import InvalidModule, MalformedModule
 from wasmine.types import FUNCREF, GlobalType, MemoryType, RefType, TableType, ref
 from wasmine.wasm import limits
 from wasmine.wasm.body import decode_body
+from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.immediates import read_constant_expression
 from wasmine.wasm.module import (
     CodeEntry,
@@ -21,14 +22,15 @@ from wasmine.wasm.module import (
     Import,
     Kind,
     ModuleInfo,
+    Section,
 )
 from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.reader import Reader
 from wasmine.wasm.typecodes import (
+    read_element_type,
     read_global_type,
     read_memory_type,
     read_rec_type,
-    read_ref_type,
     read_table_type,
 )
 
@@ -36,8 +38,12 @@ MAGIC: Final = b"\0asm"
 VERSION: Final = b"\1\0\0\0"
 
 
-def decode(data: bytes) -> ModuleInfo:
-    """Reads the sections of a module. Raises MalformedModule with the offset of what is wrong."""
+def decode(data: bytes, features: Features = DEFAULT, *, resolve: bool = True) -> ModuleInfo:
+    """Reads the sections of a module that may use these features.
+
+    Without `resolve`, type indices stay as they are written, for printing. Raises MalformedModule
+    with the offset of what is wrong, or InvalidModule where only a later proposal allows it.
+    """
     if len(data) > limits.MODULE_SIZE:
         raise MalformedModule(f"module too large: {len(data)} bytes", 0)
     reader = Reader(data)
@@ -45,7 +51,7 @@ def decode(data: bytes) -> ModuleInfo:
         raise MalformedModule("magic header not detected", 0)
     if reader.bytes(4) != VERSION:
         raise MalformedModule("unknown binary version", 4)
-    info = ModuleInfo(data)
+    info = ModuleInfo(data, features, resolve)
     last = 0
     try:
         while not reader.at_end:
@@ -74,9 +80,12 @@ def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
     section = reader.byte()
     if section != 0 and section not in _SECTIONS:
         raise MalformedModule("malformed section id", offset)
+    if section in _PROPOSALS:
+        info.features.require(_PROPOSALS[section], "malformed section id", offset)
     size = reader.u32()
     if size > len(reader.data) - reader.position:
         raise MalformedModule("length out of bounds", reader.offset)
+    info.sections.append(Section(section, reader.position, reader.position + size))
     if section == 0:
         _read_custom(reader.part(size), info)
         return last
@@ -113,7 +122,7 @@ def _read_imports(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.IMPORTS, "imports")):
         module = reader.name(limits.NAME_SIZE, "module name")
         name = reader.name(limits.NAME_SIZE, "import name")
-        kind = _read_kind(reader, "import")
+        kind = _read_kind(reader, info, "import")
         info.imports.append(Import(module, name, kind, _read_import_type(reader, info, kind)))
     info.imported_functions = len(info.functions)
     info.imported_tables = len(info.tables)
@@ -132,13 +141,13 @@ def _read_import_type(
             info.functions.append(reader.u32())
             return info.functions[-1]
         case "table":
-            info.tables.append(read_table_type(reader))
+            info.tables.append(read_table_type(reader, info))
             return info.tables[-1]
         case "memory":
-            info.memories.append(read_memory_type(reader))
+            info.memories.append(read_memory_type(reader, info))
             return info.memories[-1]
         case "global":
-            info.globals.append(read_global_type(reader))
+            info.globals.append(read_global_type(reader, info))
             return info.globals[-1]
         case "tag":
             info.tags.append(_read_tag(reader))
@@ -148,10 +157,17 @@ def _read_import_type(
 _KINDS: Final[tuple[Kind, ...]] = ("func", "table", "memory", "global", "tag")
 
 
-def _read_kind(reader: Reader, what: str) -> Kind:
+_EXCEPTIONS: Final = ("exceptions", "legacy-exceptions")
+"""Tags came with either."""
+
+
+def _read_kind(reader: Reader, info: ModuleInfo, what: str) -> Kind:
     code = reader.byte()
+    phrase = f"malformed {what} kind"
     if code >= len(_KINDS):
-        raise reader.error(f"malformed {what} kind", back=1)
+        raise reader.error(phrase, back=1)
+    if _KINDS[code] == "tag":
+        info.features.require(_EXCEPTIONS, phrase, reader.offset - 1)
     return _KINDS[code]
 
 
@@ -172,18 +188,19 @@ def _read_tables(reader: Reader, info: ModuleInfo) -> None:
         initializer = None
         info.places["table"].append(reader.offset)
         if reader.data[reader.position : reader.position + 2] == b"\x40\x00":
+            info.features.require("function-references", "malformed reference type", reader.offset)
             reader.position += 2
-            info.tables.append(read_table_type(reader))
+            info.tables.append(read_table_type(reader, info))
             initializer = read_constant_expression(reader, info)
         else:
-            info.tables.append(read_table_type(reader))
+            info.tables.append(read_table_type(reader, info))
         info.table_initializers.append(initializer)
 
 
 def _read_memories(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.MEMORIES, "memories")):
         info.places["memory"].append(reader.offset)
-        info.memories.append(read_memory_type(reader))
+        info.memories.append(read_memory_type(reader, info))
 
 
 def _read_tags(reader: Reader, info: ModuleInfo) -> None:
@@ -195,7 +212,7 @@ def _read_tags(reader: Reader, info: ModuleInfo) -> None:
 def _read_globals(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.GLOBALS, "globals")):
         info.places["global"].append(reader.offset)
-        info.globals.append(read_global_type(reader))
+        info.globals.append(read_global_type(reader, info))
         info.global_initializers.append(read_constant_expression(reader, info))
 
 
@@ -203,7 +220,7 @@ def _read_exports(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.EXPORTS, "exports")):
         info.places["export"].append(reader.offset)
         name = reader.name(limits.NAME_SIZE, "export name")
-        kind = _read_kind(reader, "export")
+        kind = _read_kind(reader, info, "export")
         info.exports.append(Export(name, kind, reader.u32()))
 
 
@@ -230,8 +247,13 @@ def _read_element_segment(
 ) -> ElementSegment:
     start = reader.offset
     flags = reader.u32()
+    phrase = "malformed elements segment kind"
     if flags > 7:
-        raise MalformedModule("malformed elements segment kind", start)
+        raise MalformedModule(phrase, start)
+    if flags:
+        passive = flags & (_PASSIVE_OR_DECLARATIVE | _HAS_TABLE) == _PASSIVE_OR_DECLARATIVE
+        more = () if passive else ("reference-types",)
+        info.features.require(("bulk-memory", *more), phrase, start)
     mode: Literal["active", "passive", "declarative"] = "active"
     table, offset = 0, None
     if flags & _PASSIVE_OR_DECLARATIVE:
@@ -242,7 +264,7 @@ def _read_element_segment(
     type_: RefType = FUNCREF if flags & _EXPRESSIONS else ref("func", nullable=False)
     if flags & (_PASSIVE_OR_DECLARATIVE | _HAS_TABLE):
         if flags & _EXPRESSIONS:
-            type_ = read_ref_type(reader)
+            type_ = read_element_type(reader, info)
         elif reader.byte():
             raise reader.error("malformed element kind", back=1)
     count = reader.count(limits.SEGMENT_ELEMENTS, "elements of a segment")
@@ -251,7 +273,7 @@ def _read_element_segment(
         items = [read_constant_expression(reader, info) for _ in range(count)]
     else:
         items = functions.read(reader, count)
-    return ElementSegment(mode, type_, table, offset, items)
+    return ElementSegment(flags, mode, type_, table, offset, items)
 
 
 class _FunctionReferences:
@@ -295,8 +317,12 @@ def _read_data(reader: Reader, info: ModuleInfo) -> None:
     for _ in range(reader.count(limits.DATA_SEGMENTS, "data segments")):
         start = reader.offset
         flags = reader.u32()
+        phrase = "malformed data segment kind"
         if flags > 2:
-            raise MalformedModule("malformed data segment kind", start)
+            raise MalformedModule(phrase, start)
+        if flags:
+            more = ("multi-memory",) if flags == 2 else ()
+            info.features.require(("bulk-memory", *more), phrase, start)
         memory = reader.u32() if flags == 2 else 0
         offset = None if flags == 1 else read_constant_expression(reader, info)
         size = reader.u32()
@@ -323,3 +349,5 @@ _SECTIONS: Final[dict[int, Callable[[Reader, ModuleInfo], None]]] = {
 }
 _ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
 """The identifiers of the sections other than custom ones, in the order that modules keep."""
+_PROPOSALS: Final[dict[int, str | tuple[str, ...]]] = {12: "bulk-memory", 13: _EXCEPTIONS}
+"""The proposals one of which is needed for a section."""

@@ -1,46 +1,106 @@
-"""Which proposals are implemented, and the error for the others."""
+"""Which proposals a module may use, and the errors for what is switched off or not implemented."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Final, Self
 
-from wasmine.errors import UnsupportedFeature
-from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, RefType, ValType
+from wasmine.errors import CompileError, MalformedModule
 
-SUPPORTED: Final = frozenset(
-    {
-        "mvp",
-        "bulk-memory",
-        "reference-types",
-        "relaxed-simd",
-        "saturating-float-to-int",
-        "sign-extension",
-        "simd",
-    }
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Proposals that modules may use, beyond the first version of WebAssembly.
+
+    The default is WebAssembly 3.0 and threads; iterating gives the names of what is on. Where a proposal builds on another one, as
+    `gc` does on `function_references`, switching off the other one takes its part away only.
+    """
+
+    sign_extension: bool = True
+    """Instructions that extend the sign within an integer."""
+    saturating_float_to_int: bool = True
+    """Conversions that saturate instead of trapping."""
+    multi_value: bool = True
+    """Several results, and blocks with parameters."""
+    reference_types: bool = True
+    """externref, several tables, and instructions for tables and references."""
+    bulk_memory: bool = True
+    """Copying and filling, passive segments."""
+    simd: bool = True
+    """Vectors of 128 bits."""
+    relaxed_simd: bool = True
+    """Vector instructions whose results may depend on the processor."""
+    multi_memory: bool = True
+    """Several memories."""
+    memory64: bool = True
+    """Memories and tables with 64-bit addresses."""
+    extended_const: bool = True
+    """Arithmetic in constant expressions."""
+    tail_call: bool = True
+    """Calls that replace their caller."""
+    function_references: bool = True
+    """Typed and non-nullable references."""
+    exceptions: bool = True
+    """Tags and exceptions."""
+    gc: bool = True
+    """Structs, arrays, i31 and subtypes."""
+    threads: bool = True
+    """Shared memories and atomic instructions."""
+    legacy_exceptions: bool = False
+    """The instructions for exceptions that came before those of WebAssembly 3.0."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, bool):
+                raise TypeError(f"{field.name} is True or False, not {value!r}")
+
+    @classmethod
+    def of(cls, proposals: Iterable[str]) -> Self:
+        """These proposals and no others; they are named with hyphens. Raises ValueError for others."""
+        names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
+        values = dict.fromkeys(names.values(), False)
+        for proposal in proposals:
+            if proposal not in names:
+                raise ValueError(f"no proposal is named {proposal!r}: there are {', '.join(names)}")
+            values[names[proposal]] = True
+        return cls(**values)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the proposals that are on, with hyphens."""
+        for field in fields(self):
+            if getattr(self, field.name):
+                yield field.name.replace("_", "-")
+
+    def has(self, proposal: str) -> bool:
+        """Whether a proposal, named as in the opcode table, is on; the first version always is."""
+        return proposal == "mvp" or bool(getattr(self, proposal.replace("-", "_")))
+
+    def require(
+        self,
+        proposals: str | tuple[str, ...],
+        phrase: str,
+        offset: int | None = None,
+        error: type[CompileError] = MalformedModule,
+    ) -> None:
+        """Raises the error that an engine without these proposals gives, unless one of them is on."""
+        if isinstance(proposals, str):
+            proposals = (proposals,)
+        if not any(map(self.has, proposals)):
+            raise error(f"{phrase}: needs the {proposals[0]} proposal, which is off", offset)
+
+    def __and__(self, other: Features) -> Features:
+        """What is on in both."""
+        return Features.of(set(self) & set(other))
+
+
+DEFAULT: Final = Features()
+ALL: Final = Features(**{field.name: True for field in fields(Features)})
+
+IMPLEMENTED: Final = replace(
+    ALL,
+    exceptions=False,
+    legacy_exceptions=False,
 )
-"""Features in the opcode table's words: all of WebAssembly 2.0, and relaxed SIMD."""
-
-_SUPPORTED_TYPES: Final = frozenset({I32, I64, F32, F64, V128, FUNCREF, EXTERNREF})
-
-
-def unsupported(what: str, feature: str, offset: int | None = None) -> UnsupportedFeature:
-    """The error for a part of a module that belongs to a proposal which is not implemented."""
-    return UnsupportedFeature(f"unsupported {what}: needs the {feature} proposal", offset)
-
-
-def check_type_supported(type_: ValType, offset: int | None = None) -> None:
-    """Raises UnsupportedFeature for a type that only a later proposal has."""
-    if type_ in _SUPPORTED_TYPES:
-        return
-    feature = "gc"
-    if isinstance(type_, RefType):
-        if type_.heap in ("exn", "noexn"):
-            feature = "exceptions"
-        elif type_.heap in ("func", "extern") or isinstance(type_.heap, int):
-            feature = "function-references"
-    raise unsupported(f"type {type_}", feature, offset)
-
-
-def is_subtype(type_: RefType, other: RefType) -> bool:
-    """Whether every reference of a type is also one of the other; both types are supported."""
-    return type_.heap == other.heap and (other.nullable or not type_.nullable)
+"""What the compiler can compile. Validation knows all of it."""

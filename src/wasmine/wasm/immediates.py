@@ -23,14 +23,16 @@ MEMORY_FLAG: Final = 0x40
 """In the alignment of a memory argument: a memory index follows."""
 
 
-def read_memarg(reader: Reader, _info: ModuleInfo) -> tuple[int, int, int]:
+def read_memarg(reader: Reader, info: ModuleInfo) -> tuple[int, int, int]:
     """(alignment exponent, offset, memory index)"""
     offset = reader.offset
     alignment = reader.u32()
     memory = 0
     if alignment >= MEMORY_FLAG:
+        phrase = "malformed memop flags"
         if alignment >= 2 * MEMORY_FLAG:
-            raise MalformedModule("malformed memop flags", offset)
+            raise MalformedModule(phrase, offset)
+        info.features.require("multi-memory", phrase, offset)
         alignment -= MEMORY_FLAG
         memory = reader.u32()
     return alignment, reader.unsigned(64), memory
@@ -52,21 +54,23 @@ def _read_labels(reader: Reader, _info: ModuleInfo) -> tuple[tuple[int, ...], in
     return tuple([reader.u32() for _ in range(count)]), reader.u32()
 
 
-def _read_types(reader: Reader, _info: ModuleInfo) -> ValType:
+def _read_types(reader: Reader, info: ModuleInfo) -> ValType:
     offset = reader.offset
-    types = [read_val_type(reader) for _ in range(reader.count(limits.RESULTS, "result types"))]
+    types = [
+        read_val_type(reader, info) for _ in range(reader.count(limits.RESULTS, "result types"))
+    ]
     if len(types) != 1:
         raise InvalidModule("invalid result arity", offset)
     return types[0]
 
 
-def _read_cast(reader: Reader, _info: ModuleInfo) -> tuple[int, RefType, RefType]:
+def _read_cast(reader: Reader, info: ModuleInfo) -> tuple[int, RefType, RefType]:
     flags = reader.byte()
     if flags > 3:
         raise reader.error("malformed br_on_cast flags", back=1)
     label = reader.u32()
-    operand = ref(read_heap_type(reader), bool(flags & 1))
-    return label, operand, ref(read_heap_type(reader), bool(flags & 2))
+    operand = ref(read_heap_type(reader, info), bool(flags & 1))
+    return label, operand, ref(read_heap_type(reader, info), bool(flags & 2))
 
 
 def _read_catches(reader: Reader, _info: ModuleInfo) -> tuple[tuple[int, int | None, int], ...]:
@@ -108,8 +112,8 @@ READERS: Final[dict[str, ImmediateReader]] = {
     "f32": lambda reader, _info: int.from_bytes(reader.bytes(4), "little"),
     "f64": lambda reader, _info: int.from_bytes(reader.bytes(8), "little"),
     "v128": lambda reader, _info: int.from_bytes(reader.bytes(16), "little"),
-    "ref_null": lambda reader, _info: ref(read_heap_type(reader), nullable=True),
-    "ref": lambda reader, _info: ref(read_heap_type(reader), nullable=False),
+    "ref_null": lambda reader, info: ref(read_heap_type(reader, info), nullable=True),
+    "ref": lambda reader, info: ref(read_heap_type(reader, info), nullable=False),
     "types": _read_types,
     "cast": _read_cast,
     "catches": _read_catches,
@@ -134,20 +138,25 @@ IMMEDIATE_READERS: Final = [immediate_reader(opcode) for opcode in OPCODES]
 """By index of the instruction."""
 
 
-def read_opcode(reader: Reader) -> Opcode:
+def read_opcode(reader: Reader, info: ModuleInfo) -> Opcode:
     """The opcode of the next instruction."""
-    byte = reader.byte()
-    if byte not in PREFIXES:
-        opcode = BY_CODE.get((0, byte))
-        if opcode is None:
-            raise reader.error(f"illegal opcode {byte:02x}", back=1)
-        return opcode
-    offset = reader.offset - 1
-    number = reader.u32()
-    opcode = BY_CODE.get((byte, number))
-    if opcode is None:
-        raise MalformedModule(f"illegal opcode {byte:02x} {number:02x}", offset)
+    offset = reader.offset
+    prefix, number = 0, reader.byte()
+    if number in PREFIXES:
+        prefix, number = number, reader.u32()
+    opcode = BY_CODE.get((prefix, number))
+    if opcode is None or not info.features.has(opcode.feature):
+        raise illegal_opcode(prefix, number, offset)
     return opcode
+
+
+def illegal_opcode(prefix: int, number: int, offset: int) -> MalformedModule:
+    """The error for an instruction that there is not, or whose proposal is off."""
+    text = f"illegal opcode {prefix:02x} {number:02x}" if prefix else f"illegal opcode {number:02x}"
+    opcode = BY_CODE.get((prefix, number))
+    if opcode is not None:
+        text += f": {opcode.mnemonic} needs the {opcode.feature} proposal, which is off"
+    return MalformedModule(text, offset)
 
 
 _OPENING: Final = {opcode for opcode in OPCODES if "blocktype" in opcode.immediates}
@@ -161,7 +170,7 @@ def read_constant_expression(reader: Reader, info: ModuleInfo) -> ConstExpr:
     instructions: list[tuple[Opcode, object]] = []
     depth = 0
     while True:
-        opcode = read_opcode(reader)
+        opcode = read_opcode(reader, info)
         if depth == 0 and opcode is _END:
             return ConstExpr(tuple(instructions), start)
         read = IMMEDIATE_READERS[opcode.index]

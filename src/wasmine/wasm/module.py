@@ -12,34 +12,21 @@ from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
 from wasmine.errors import InvalidModule
-from wasmine.types import FunctionType, GlobalType, MemoryType, RefType, TableType, ValType
+from wasmine.types import (
+    DefinedType,
+    FunctionType,
+    GlobalType,
+    HeapType,
+    MemoryType,
+    RefType,
+    TableType,
+)
+from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.names import Names, read_names, read_producers
 from wasmine.wasm.opcodes import Opcode
 
 Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
 Space: TypeAlias = Literal["func", "table", "memory", "global", "tag", "type", "export", "start"]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldType:
-    """A field of a struct or the elements of an array."""
-
-    storage: ValType | Literal["i8", "i16"]
-    mutable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StructType:
-    """A defined type: a heap object with fields."""
-
-    fields: tuple[FieldType, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayType:
-    """A defined type: a heap object with elements."""
-
-    field: FieldType
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +68,23 @@ class Export:
 class ElementSegment:
     """References to put into a table; `offset` is None unless the segment is active."""
 
+    form: int
+    """The number from 0 to 7 that it begins with: which of its parts are written, and how."""
     mode: Literal["active", "passive", "declarative"]
     type: RefType
     table: int
     offset: ConstExpr | None
     items: Sequence[ConstExpr]
+
+    @property
+    def has_table(self) -> bool:
+        """Whether an active segment names its table, which may be the first."""
+        return bool(self.form & 2)
+
+    @property
+    def has_expressions(self) -> bool:
+        """Whether its items are written as expressions, not as indices of functions."""
+        return bool(self.form & 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +115,26 @@ class CustomSection:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Where in the module the content of a section is; its number says of what kind it is."""
+
+    number: int
+    start: int
+    end: int
+
+
 @dataclass(eq=False)
 class ModuleInfo:
     """A decoded module. Index spaces begin with what is imported, as in the specification."""
 
     data: bytes
-    types: list[FunctionType | StructType | ArrayType] = field(default_factory=list)
+    features: Features = DEFAULT
+    """The proposals that the module may use."""
+    resolve: bool = True
+    """Whether type indices in types and immediates become the types that they stand for. As they
+    are written, they are for printing only: not even a group's members know of each other."""
+    types: list[DefinedType] = field(default_factory=list)
     rec_groups: list[tuple[int, int]] = field(default_factory=list)
     """Explicit recursion groups: index of the first type and number of types."""
     subtypes: dict[int, SubType] = field(default_factory=dict)
@@ -152,6 +165,8 @@ class ModuleInfo:
     data_segments: list[DataSegment] = field(default_factory=list)
     bodies: list[CodeEntry] = field(default_factory=list)
     """One for each function that is not imported."""
+    sections: list[Section] = field(default_factory=list)
+    """All sections, in their order."""
     custom_sections: list[CustomSection] = field(default_factory=list)
     places: dict[Space, array[int]] = field(
         default_factory=lambda: {space: array("Q") for space in get_args(Space)}
@@ -164,12 +179,18 @@ class ModuleInfo:
         Raises InvalidModule, with the offset of what names the type, if there is none.
         """
         try:
-            type_ = self.types[type_index]
+            type_ = self.types[type_index].composite
         except IndexError:
             raise InvalidModule(f"unknown type {type_index}", offset) from None
         if not isinstance(type_, FunctionType):
             raise InvalidModule(f"type mismatch: type {type_index} is not a function", offset)
         return type_
+
+    def heap_type(self, type_index: int) -> HeapType:
+        """What a type index in a reference type stands for: itself if there is no such type."""
+        if self.resolve and type_index < len(self.types):
+            return self.types[type_index]
+        return type_index
 
     @cached_property
     def names(self) -> Names:

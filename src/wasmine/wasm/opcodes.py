@@ -20,7 +20,7 @@ from typing import Final
 from wasmine.types import F32, F64, I32, I64, V128, ValType
 
 IMMEDIATES: Final = {
-    "blocktype": "FunctionType of a structured instruction",
+    "blocktype": "FunctionType of a structured instruction; int, type index, if it is one and not resolved",
     "label": "int, how many blocks outward",
     "labels": "(labels, default label)",
     "func": "int, function index",

@@ -7,44 +7,59 @@ from typing import Final
 from wasmine.errors import InvalidModule
 from wasmine.types import (
     I32,
+    I64,
+    ArrayType,
+    CompositeType,
     FunctionType,
     Limits,
-    ref,
+    StructType,
+    ValType,
+    composite_matches,
+    matches,
 )
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.code_validator import validate_body
 from wasmine.wasm.constants import check_constant
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import check_type_supported, is_subtype, unsupported
-from wasmine.wasm.module import DataSegment, ElementSegment, Kind, ModuleInfo
+from wasmine.wasm.features import DEFAULT, Features
+from wasmine.wasm.module import DataSegment, ElementSegment, Kind, ModuleInfo, SubType
+from wasmine.wasm.rules import check_known
 
 __all__ = ["validate", "validate_body", "validate_module"]
 
-_FUNCTION: Final = ref("func", nullable=False)
-"""The type of a segment of function indices, which has nulls in no version of the language."""
+_MEMORY_BOUNDS: Final = {
+    I32: (1 << 16, "memory size must be at most 65536 pages (4GiB)"),
+    I64: (1 << 48, "memory size must be at most 2^48 pages"),
+}
+_TABLE_BOUNDS: Final = {
+    I32: ((1 << 32) - 1, "table size must be at most 2^32-1"),
+    I64: ((1 << 64) - 1, "table size must be at most 2^64-1"),
+}
+"""By address type: the largest size, and what to say of a larger one."""
 
-_MEMORY_PAGES: Final = 1 << 16
-_TABLE_ELEMENTS: Final = (1 << 32) - 1
 
+def validate(data: bytes, features: Features = DEFAULT) -> ModuleInfo:
+    """Decodes and checks a module with all its function bodies, where these features are on.
 
-def validate(data: bytes) -> ModuleInfo:
-    """Decodes and checks a module with all its function bodies.
-
-    Raises MalformedModule, InvalidModule or UnsupportedFeature.
+    Raises MalformedModule or InvalidModule.
     """
-    info = decode(data)
+    info = decode(data, features)
     validate_module(info)
-    for local_index in range(len(info.bodies)):
-        validate_body(info, local_index, decode_body(info, local_index))
+    validate_bodies(info)
     return info
 
 
+def validate_bodies(info: ModuleInfo) -> None:
+    """Checks all function bodies. Raises MalformedModule or InvalidModule."""
+    for local_index in range(len(info.bodies)):
+        validate_body(info, local_index, decode_body(info, local_index))
+
+
 def validate_module(info: ModuleInfo) -> None:
-    """Checks everything but function bodies. Raises InvalidModule or UnsupportedFeature."""
+    """Checks everything but function bodies. Raises InvalidModule."""
     _check_types(info)
     _check_functions(info)
-    if info.tags:
-        raise unsupported("tag", "exceptions", info.places["tag"][0])
+    _check_tags(info)
     _check_tables(info)
     _check_memories(info)
     _check_globals(info)
@@ -56,16 +71,57 @@ def validate_module(info: ModuleInfo) -> None:
         _check_data(info, segment)
 
 
+def _value_types(type_: CompositeType) -> set[ValType]:
+    match type_:
+        case FunctionType():
+            return {*type_.params, *type_.results}
+        case StructType():
+            return {field.value for field in type_.fields}
+        case ArrayType():
+            return {type_.field.value}
+
+
 def _check_types(info: ModuleInfo) -> None:
-    if info.rec_groups or info.subtypes:
-        first = min([*info.subtypes, *(start for start, _ in info.rec_groups)])
-        place = info.places["type"][first] if first < len(info.types) else None
-        raise unsupported("recursive type or subtype", "gc", place)
-    for type_, place in zip(info.types, info.places["type"], strict=True):
-        if not isinstance(type_, FunctionType):
-            raise unsupported("type", "gc", place)
-        for value in {*type_.params, *type_.results}:
-            check_type_supported(value, place)
+    for index, (type_, place) in enumerate(zip(info.types, info.places["type"], strict=True)):
+        for value in _value_types(type_.composite):
+            _check_known(value, place)
+        declared = info.subtypes.get(index)
+        if declared is not None and declared.supertypes:
+            _check_supertype(info, index, declared, place)
+
+
+def _check_known(type_: ValType, place: int) -> None:
+    try:
+        check_known(type_)
+    except InvalidModule as error:
+        error.offset = place
+        raise
+
+
+_DEEPEST: Final = 63
+"""How many supertypes a type may have above it."""
+
+
+def _check_supertype(info: ModuleInfo, index: int, declared: SubType, place: int) -> None:
+    for supertype in declared.supertypes:
+        if supertype >= index:
+            raise InvalidModule(f"unknown type {supertype} as supertype of type {index}", place)
+    if len(declared.supertypes) > 1:
+        raise InvalidModule(f"sub type {index} has more than one supertype", place)
+    (supertype,) = declared.supertypes
+    type_, above = info.types[index], info.types[supertype]
+    if above.final:
+        raise InvalidModule(f"sub type {index} of type {supertype}, which is final", place)
+    if not composite_matches(type_.composite, above.composite):
+        raise InvalidModule(f"sub type {index} does not match its supertype {supertype}", place)
+    if type_.depth > _DEEPEST:
+        raise InvalidModule(f"sub type {index} has more than {_DEEPEST} supertypes", place)
+
+
+def _check_tags(info: ModuleInfo) -> None:
+    for type_index, place in zip(info.tags, info.places["tag"], strict=True):
+        if info.function_type(type_index, place).results:
+            raise InvalidModule("non-empty tag result type", place)
 
 
 def _check_functions(info: ModuleInfo) -> None:
@@ -87,29 +143,34 @@ def _check_limits(limits: Limits, bound: int, message: str, place: int) -> None:
 
 def _check_tables(info: ModuleInfo) -> None:
     for table, place in zip(info.tables, info.places["table"], strict=True):
-        if table.address is not I32:
-            raise unsupported("table of 64-bit indices", "memory64", place)
-        check_type_supported(table.element, place)
-        _check_limits(table.limits, _TABLE_ELEMENTS, "table size must be at most 2^32-1", place)
-    for initializer in filter(None, info.table_initializers):
-        raise unsupported("initial value of a table", "function-references", initializer.offset)
+        _check_known(table.element, place)
+        _check_limits(table.limits, *_TABLE_BOUNDS[table.address], place)
+    places = info.places["table"][info.imported_tables :]
+    own = info.tables[info.imported_tables :]
+    for table, initializer, place in zip(own, info.table_initializers, places, strict=True):
+        if initializer is not None:
+            check_constant(info, initializer, table.element, info.imported_globals)
+        elif not table.element.nullable:
+            message = f"type mismatch: table of {table.element} needs an initial value"
+            raise InvalidModule(message, place)
+    if len(info.tables) > 1:
+        place = info.places["table"][1]
+        info.features.require("reference-types", "multiple tables", place, InvalidModule)
 
 
 def _check_memories(info: ModuleInfo) -> None:
-    message = "memory size must be at most 65536 pages (4GiB)"
     for memory, place in zip(info.memories, info.places["memory"], strict=True):
-        if memory.address is not I32:
-            raise unsupported("64-bit memory", "memory64", place)
-        if memory.shared:
-            raise unsupported("shared memory", "threads", place)
-        _check_limits(memory.limits, _MEMORY_PAGES, message, place)
+        if memory.shared and memory.maximum is None:
+            raise InvalidModule("shared memory must have maximum", place)
+        _check_limits(memory.limits, *_MEMORY_BOUNDS[memory.address], place)
     if len(info.memories) > 1:
-        raise unsupported("number of memories", "multi-memory", info.places["memory"][1])
+        place = info.places["memory"][1]
+        info.features.require("multi-memory", "multiple memories", place, InvalidModule)
 
 
 def _check_globals(info: ModuleInfo) -> None:
     for global_, place in zip(info.globals, info.places["global"], strict=True):
-        check_type_supported(global_.value, place)
+        _check_known(global_.value, place)
     for index, initializer in enumerate(info.global_initializers, info.imported_globals):
         check_constant(info, initializer, info.globals[index].value, index)
 
@@ -149,13 +210,12 @@ def _check_element(info: ModuleInfo, segment: ElementSegment) -> None:
     if segment.offset is not None:
         if segment.table >= len(info.tables):
             raise InvalidModule(f"unknown table {segment.table}", segment.offset.offset)
-        element = info.tables[segment.table].element
-        if not is_subtype(segment.type, element):
-            message = f"type mismatch: segment of {segment.type} for a table of {element}"
+        table = info.tables[segment.table]
+        if not matches(segment.type, table.element):
+            message = f"type mismatch: segment of {segment.type} for a table of {table.element}"
             raise InvalidModule(message, segment.offset.offset)
-        check_constant(info, segment.offset, I32, globals_)
-    if segment.type is not _FUNCTION:
-        check_type_supported(segment.type)
+        check_constant(info, segment.offset, table.address, globals_)
+    check_known(segment.type)
     for item in set(segment.items):
         check_constant(info, item, segment.type, globals_)
 
@@ -165,4 +225,5 @@ def _check_data(info: ModuleInfo, segment: DataSegment) -> None:
         return
     if segment.memory >= len(info.memories):
         raise InvalidModule(f"unknown memory {segment.memory}", segment.offset.offset)
-    check_constant(info, segment.offset, I32, len(info.globals))
+    address = info.memories[segment.memory].address
+    check_constant(info, segment.offset, address, len(info.globals))

@@ -63,6 +63,12 @@ class Architecture:
     """Where it holds the stack pointer."""
     caller_sp: int
     """From a function's frame address to the stack pointer of its caller after the return."""
+    futex: int
+    """Linux's number for the system call."""
+    red_zone: int
+    """Bytes below its stack pointer that a function may use without moving it."""
+    callee_saved: tuple[str, ...]
+    """The registers that a function must give back as it found them and that can hold pointers."""
     llvm_options: tuple[str, ...]
     """What LLVM's code generator must be told, so that every access to memory is made."""
     unwanted_features: tuple[str, ...]

@@ -15,9 +15,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wasmine.abi.convention import SLOT_SIZE, mangle
-from wasmine.compiler.ir import LLVM_TYPES, WASM_CC
+from wasmine.compiler.ir import LLVM_TYPES, WASM_CC, call_function, load_value, store_value
 from wasmine.compiler.ir import signature as native
-from wasmine.types import EXTERNREF, F32, F64, I32, I64, V128, FunctionType, RefType, ValType
+from wasmine.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    V128,
+    FunctionType,
+    RefType,
+    ValType,
+    top,
+)
 
 NARGS_MASK = (1 << 63) - 1
 
@@ -130,9 +142,16 @@ def _unbox(index: int, kind: ValType, raw: bool) -> str:
 
 def _reference_from_object(index: int, kind: ValType) -> str:
     """IR from the argument's object to a reference; the store is claimed and the lock held."""
-    convert = "externref_from" if kind is EXTERNREF else "funcref_from"
+    arguments = f"ptr %store, ptr %object.{index}"
+    if kind is EXTERNREF:
+        convert = "externref_from"
+    elif kind is FUNCREF:
+        convert = "funcref_from"
+    else:
+        convert = "reference_from"
+        arguments = f"ptr %callable, i64 {index}, ptr %object.{index}"
     return (
-        f"  %value.{index} = call ptr @wasmine_{convert}(ptr %store, ptr %object.{index})\n"
+        f"  %value.{index} = call ptr @wasmine_{convert}({arguments})\n"
         f"  %number.{index} = ptrtoint ptr %value.{index} to i64\n"
         f"  %failed.{index} = icmp eq i64 %number.{index}, -1\n"
         f"  br i1 %failed.{index}, label %abandon, label %reference.{index}\n"
@@ -143,7 +162,7 @@ def _reference_from_object(index: int, kind: ValType) -> str:
 def _box(index: int, kind: ValType, value: str, raw: bool) -> str:
     """IR from a value to `%boxed.<index>`, a new reference or null."""
     if isinstance(kind, RefType):
-        convert = "object_from_externref" if kind is EXTERNREF else "object_from_funcref"
+        convert = f"object_from_{top(kind.heap)}ref"
         return f"  %boxed.{index} = call ptr @wasmine_{convert}(ptr %store, ptr {value})\n"
     if kind is V128:
         convert = "int_from_vector" if raw else "bytes_from_vector"
@@ -155,24 +174,10 @@ def _box(index: int, kind: ValType, value: str, raw: bool) -> str:
     return template.format(i=index, value=value, width=width, type=LLVM_TYPES[kind])
 
 
-def _result_values(signature: FunctionType) -> tuple[str, list[str]]:
-    """IR that takes `%result` apart, and the names of its parts."""
-    results = signature.results
-    if len(results) < 2:
-        return "", ["%result"] * len(results)
-    kind = native(signature).result
-    lines = [f"  %part.{i} = extractvalue {kind} %result, {i}\n" for i in range(len(results))]
-    return "".join(lines), [f"%part.{i}" for i in range(len(results))]
-
-
 def _box_results(signature: FunctionType, raw: bool) -> str:
     """IR that makes `%answer`, what the caller in Python gets: a new reference or null."""
     results = signature.results
-    split, values = _result_values(signature)
-    boxes = split + "".join(
-        _box(100 + i, kind, value, raw)
-        for i, (kind, value) in enumerate(zip(results, values, strict=True))
-    )
+    boxes = "".join(_box(100 + i, kind, f"%part.{i}", raw) for i, kind in enumerate(results))
     if not results and not raw:
         return (
             "  call void @Py_IncRef(ptr @_Py_NoneStruct)\n"
@@ -194,16 +199,13 @@ def _box_results(signature: FunctionType, raw: bool) -> str:
 
 def entry_thunk(signature: FunctionType, raw: bool = False) -> str:
     """IR of the function that CPython calls, with the type of a vectorcallfunc."""
-    params, results = signature.params, signature.results
+    params = signature.params
     unbox = "".join(_unbox(i, kind, raw) for i, kind in enumerate(params))
     references = "".join(
         _reference_from_object(i, kind)
         for i, kind in enumerate(params)
         if isinstance(kind, RefType)
     )
-    arguments = "".join(f", {LLVM_TYPES[kind]} %value.{i}" for i, kind in enumerate(params))
-    kind = native(signature).result
-    assign = "%result = " if results else ""
     name = raw_name(signature) if raw else entry_name(signature)
     convert = "wasmine_py_convert_bits" if raw else "wasmine_py_convert_arguments"
     abandon = (
@@ -240,7 +242,7 @@ claimed:
   %first = icmp eq i32 %landed, 0
   br i1 %first, label %run, label %back
 run:
-  {assign}call {WASM_CC} {kind} %body(ptr %vmctx{arguments})
+{call_function(native(signature), "%body")}
   call void @PyEval_RestoreThread(ptr %tstate)
 {_box_results(signature, raw)}  call void @wasmine_leave(ptr %landing)
   ret ptr %answer
@@ -291,29 +293,37 @@ accept:
 
 def _slot_result(signature: FunctionType) -> str:
     """IR that returns what the Python side has written into `%slots`."""
-    results = signature.results
-    lines = ["  %saved.slow = call ptr @PyEval_SaveThread()\n"]
-    for i, kind in enumerate(results):
-        lines.append(f"  %slot.{i} = getelementptr i8, ptr %slots, i64 {i * SLOT_SIZE}\n")
-        lines.append(f"  %stored.{i} = load {LLVM_TYPES[kind]}, ptr %slot.{i}\n")
-    if not results:
-        return "".join([*lines, "  ret void\n"])
-    if len(results) == 1:
-        return "".join([*lines, f"  ret {LLVM_TYPES[results[0]]} %stored.0\n"])
-    whole = native(signature).result
+    form = native(signature)
+    lines = ["%saved.slow = call ptr @PyEval_SaveThread()"]
+    for i, kind in enumerate(form.results):
+        lines.append(f"%slot.{i} = getelementptr i8, ptr %slots, i64 {i * SLOT_SIZE}")
+        lines.append(f"%stored.{i} = load {kind}, ptr %slot.{i}")
+    lines += [
+        store_value(form.results[index], f"%stored.{index}", "%store", offset, f"%result.{index}")
+        for index, offset in form.stored_results
+    ]
+    if len(form.returned) < 2:
+        values = [f"%stored.{index}" for index in form.returned]
+        return "\n".join([*lines, f"ret {form.result} {' '.join(values)}\n"])
     value = "poison"
-    for i, kind in enumerate(results):
+    for number, index in enumerate(form.returned):
+        kind = form.results[index]
         lines.append(
-            f"  %all.{i} = insertvalue {whole} {value}, {LLVM_TYPES[kind]} %stored.{i}, {i}\n"
+            f"%all.{index} = insertvalue {form.result} {value}, {kind} %stored.{index}, {number}"
         )
-        value = f"%all.{i}"
-    return "".join([*lines, f"  ret {whole} {value}\n"])
+        value = f"%all.{index}"
+    return "\n".join([*lines, f"ret {form.result} {value}\n"])
 
 
 def import_thunk(signature: FunctionType) -> str:
     """IR of the function that stands for a Python callable, with the WebAssembly convention."""
     params, results = signature.params, signature.results
-    declared = "".join(f", {LLVM_TYPES[kind]} %p{i}" for i, kind in enumerate(params))
+    form = native(signature)
+    declared = form.arguments % tuple(f"%p{index}" for index in form.passed)
+    stored = "".join(
+        load_value(f"%p{index}", form.params[index], "%store", offset) + "\n"
+        for index, offset in form.stored_params
+    )
     boxes = "".join(_box(200 + i, kind, f"%p{i}", False) for i, kind in enumerate(params))
     stores = "".join(
         f"  %item.{i} = getelementptr ptr, ptr %vector, i64 {i + 1}\n"
@@ -321,15 +331,16 @@ def import_thunk(signature: FunctionType) -> str:
         for i in range(len(params))
     )
     return f"""
-define {WASM_CC} {native(signature).result} @{import_name(signature)}(ptr %host{declared}) "frame-pointer"="all" {{
+define {WASM_CC} {form.result} @{import_name(signature)}(ptr %host{declared}) "frame-pointer"="all" {{
 entry:
   %vector = alloca ptr, i64 {len(params) + 1}
   %slots = alloca i8, i64 {max(1, len(results)) * SLOT_SIZE}, align 16
   %store = get ptr VMHostFunction.store, %host
-  %thread = get ptr VMStoreContext.thread, %store
+{stored}  %thread = get ptr VMStoreContext.thread, %store
   %landing = get ptr ThreadRecord.landing, %thread
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
+  call void @wasmine_heap_poll(ptr %store)
 {boxes}{stores}  %callable = get ptr VMHostFunction.callable, %host
   %first = getelementptr ptr, ptr %vector, i64 1
   %object.0 = call ptr @wasmine_call_host(ptr %callable, ptr %first, i64 {len(params)})

@@ -49,6 +49,9 @@ claim:
   put ptr %previous, Landing.previous, %landing
   put ptr %store, Landing.store, %landing
   put i64 0, Landing.reason, %landing
+  %landing.i = ptrtoint ptr %landing to i64
+  %cookie = xor i64 %landing.i, $landing_cookie
+  put i64 %cookie, Landing.cookie, %landing
   put ptr %landing, ThreadRecord.landing, %thread
   ret i32 0
 error:
@@ -57,6 +60,7 @@ error:
 
 ; Undo `wasmine_enter`. When the outermost call ends no frame holds references any more.
 define void @wasmine_leave(ptr %landing) {
+  put i64 0, Landing.cookie, %landing
   %store = get ptr Landing.store, %landing
   %thread = get ptr VMStoreContext.thread, %store
   %previous = get ptr Landing.previous, %landing

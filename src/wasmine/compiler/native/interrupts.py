@@ -6,19 +6,43 @@ that happens in a function body this thread holds no lock, the interpreter's lea
 may run right there, on the alternate stack. If its handler raises, the call into WebAssembly ends with
 that exception; if it returns, the code goes on at the very instruction.
 
-A signal that arrives elsewhere, in a builtin or on the way in or out, is left to the flag.
+A signal that arrives elsewhere, in a builtin or on the way in or out, is left to the flag. A thread that
+waits for a place in a shared memory is woken by it, and looks at the flag.
 """
 
 from __future__ import annotations
 
 INTERRUPTS = r"""
+; If this thread is in `memory.atomic.wait`, let it look for signals: it may not sleep yet, and then
+; the signal itself does not wake it. Otherwise the next wait looks before it sleeps.
+define internal void @interrupt_waiting() {
+  %thread = call ptr @current_thread()
+  %unknown = icmp eq ptr %thread, null
+  br i1 %unknown, label %done, label %known
+known:
+  %waiter = get volatile ptr ThreadRecord.waiter, %thread
+  %busy = icmp eq ptr %waiter, null
+  br i1 %busy, label %remember, label %tell
+tell:
+  %state = at VMWaiter.state, %waiter
+  %pair = cmpxchg ptr %state, i32 $waiting, i32 $interrupted seq_cst seq_cst
+  ret void
+remember:
+  put volatile i64 1, ThreadRecord.signalled, %thread
+  ret void
+done:
+  ret void
+}
+
 define void @wasmine_signal(i32 %signal, ptr %info, ptr %context) {
 entry:
+  %detached = alloca i8, i64 $detached_size, align 16
   %handlers = get ptr RuntimeState.signal_handlers, @wasmine_state
   %number = zext i32 %signal to i64
   %slot = getelementptr ptr, ptr %handlers, i64 %number
   %python = load ptr, ptr %slot
   call void %python(i32 %signal)
+  call void @interrupt_waiting()
   %thread = call ptr @thread_in_wasm(ptr %context)
   %elsewhere = icmp eq ptr %thread, null
   br i1 %elsewhere, label %done, label %stack
@@ -37,17 +61,34 @@ stack:
   %fresh = icmp ult i64 %used, %eighth
   br i1 %fresh, label %run, label %done
 run:
+  ; What compiled code was about to hand over or take must be there when it goes on.
+  %kept = alloca i8, i64 $values_size, align 16
   ; WebAssembly code that the handler calls is measured against the stack that it runs on.
   %landing = get ptr ThreadRecord.landing, %thread
+  %store = get ptr Landing.store, %landing
+  %values = at VMStoreContext.values, %store
+  call void @llvm.memcpy.p0.p0.i64(ptr %kept, ptr %values, i64 $values_size, i1 false)
   %limit = get i64 ThreadRecord.stack_limit, %thread
   put i64 %middle, ThreadRecord.stack_limit, %thread
+  ; References may be in registers, which are in the context on this stack, in the interrupted stack,
+  ; and, as it may be a function that calls nothing, in a few bytes below its end.
+  %outer.sp = get i64 ThreadRecord.interrupted_sp, %thread
+  %sp.p = getelementptr i8, ptr %context, i64 $sp_offset
+  %sp = load i64, ptr %sp.p
+  %sp.low = sub i64 %sp, $red_zone
+  put i64 %sp.low, ThreadRecord.interrupted_sp, %thread
+  %heap = get ptr VMStoreContext.heap, %store
+  call void @detach(ptr %heap, ptr %detached)
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
   %status = call i32 @PyErr_CheckSignals()
+  call void @reattach(ptr %heap, ptr %detached)
+  put i64 %outer.sp, ThreadRecord.interrupted_sp, %thread
   put i64 %limit, ThreadRecord.stack_limit, %thread
   %raised = icmp slt i32 %status, 0
   br i1 %raised, label %unwind, label %resume
 resume:
+  call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %kept, i64 $values_size, i1 false)
   %same = call ptr @PyEval_SaveThread()
   ret void
 unwind:

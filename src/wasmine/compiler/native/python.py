@@ -94,10 +94,21 @@ error:
   ret i32 -1
 }
 
-; None is null. -1 with an exception set when there is no memory.
+; None is null; a Struct or an Array is not put into a box. -1 with an exception set otherwise.
 define ptr @wasmine_externref_from(ptr %store, ptr %object) {
   %none = icmp eq ptr %object, @_Py_NoneStruct
-  br i1 %none, label %null, label %new
+  br i1 %none, label %null, label %look
+look:
+  %type = get ptr NativeCallable.ob_type, %object
+  %struct = icmp eq ptr %type, @wasmine_py_struct
+  %array = icmp eq ptr %type, @wasmine_py_array
+  %heap = or i1 %struct, %array
+  br i1 %heap, label %ask, label %new
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %number = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_external_from, ptr %python_store, ptr %object, ptr null)
+  %address = call ptr @address_from(ptr %number)
+  ret ptr %address
 new:
   %box = call ptr @wasmine_externref_new(ptr %store, ptr %object)
   %failed = icmp eq ptr %box, null
@@ -118,25 +129,73 @@ define ptr @wasmine_funcref_from(ptr %store, ptr %object) {
 ask:
   %python_store = get ptr VMStoreContext.python_store, %store
   %number = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_funcref_from, ptr %python_store, ptr %object, ptr null)
+  %address = call ptr @address_from(ptr %number)
+  ret ptr %address
+null:
+  ret ptr null
+}
+
+; A reference of any other type, for a parameter of a function. -1 with an exception set if the
+; object is not of the type.
+define ptr @wasmine_reference_from(ptr %callable, i64 %position, ptr %object) {
+  %position.o = call ptr @PyLong_FromLongLong(i64 %position)
+  %number = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_reference_from, ptr %callable, ptr %position.o, ptr %object, ptr null)
+  call void @Py_DecRef(ptr %position.o)
+  %address = call ptr @address_from(ptr %number)
+  ret ptr %address
+}
+
+; What Python answered, null or an integer, which is released. -1 if it has raised.
+define internal ptr @address_from(ptr %number) {
   %failed = icmp eq ptr %number, null
   br i1 %failed, label %error, label %read
 read:
   %address = call i64 @PyLong_AsLongLong(ptr %number)
   call void @Py_DecRef(ptr %number)
-  %record = inttoptr i64 %address to ptr
-  ret ptr %record
-null:
-  ret ptr null
+  %reference = inttoptr i64 %address to ptr
+  ret ptr %reference
 error:
   ret ptr inttoptr (i64 -1 to ptr)
 }
 
+; An i31 is an int; anything else is what the externref would be that it can be converted to.
+define ptr @wasmine_object_from_anyref(ptr %store, ptr %reference) {
+  %null = icmp eq ptr %reference, null
+  %bits = ptrtoint ptr %reference to i64
+  %bit = and i64 %bits, 1
+  %small = icmp ne i64 %bit, 0
+  %same = or i1 %null, %small
+  %flipped = xor i64 %bits, 2
+  %external = select i1 %same, i64 %bits, i64 %flipped
+  %external.p = inttoptr i64 %external to ptr
+  %object = call ptr @wasmine_object_from_externref(ptr %store, ptr %external.p)
+  ret ptr %object
+}
+
 define ptr @wasmine_object_from_externref(ptr %store, ptr %box) {
   %null = icmp eq ptr %box, null
-  br i1 %null, label %none, label %object
+  br i1 %null, label %none, label %look
 none:
   call void @Py_IncRef(ptr @_Py_NoneStruct)
   ret ptr @_Py_NoneStruct
+look:
+  %bits = ptrtoint ptr %box to i64
+  %tag = and i64 %bits, 3
+  switch i64 %tag, label %small [
+    i64 0, label %object
+    i64 2, label %ask
+  ]
+small:
+  %wide = shl i64 %bits, 32
+  %integer = ashr i64 %wide, 33
+  %int = call ptr @PyLong_FromLongLong(i64 %integer)
+  ret ptr %int
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %address = call ptr @PyLong_FromUnsignedLongLong(i64 %bits)
+  %wrapper = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_object_from_external, ptr %python_store, ptr %address, ptr null)
+  call void @Py_DecRef(ptr %address)
+  ret ptr %wrapper
 object:
   %value = get ptr VMExternRefInner.object, %box
   call void @Py_IncRef(ptr %value)

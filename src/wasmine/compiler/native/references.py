@@ -16,11 +16,50 @@ define internal ptr @header(ptr %box) alwaysinline {
   ret ptr %header
 }
 
+; Null, an i31 or an object of the heap: nobody counts those.
+define internal i1 @is_no_box(ptr %box) alwaysinline {
+  %bits = ptrtoint ptr %box to i64
+  %tags = and i64 %bits, 3
+  %tagged = icmp ne i64 %tags, 0
+  %null = icmp eq ptr %box, null
+  %none = or i1 %tagged, %null
+  ret i1 %none
+}
+
+; The box is about to be stored where nobody counts: in an object, or in the form that anyref has.
+define void @wasmine_externref_keep(ptr %box) {
+  %none = call i1 @is_no_box(ptr %box)
+  br i1 %none, label %done, label %keep
+keep:
+  %header = call ptr @header(ptr %box)
+  put i64 1, VMExternRefBox.traced, %header
+  br label %done
+done:
+  ret void
+}
+
 define internal void @defer(ptr %store, ptr %box) alwaysinline {
   %head = get i64 VMStoreContext.externrefs, %store
   %link = or i64 %head, 1
   put i64 %link, VMExternRefInner.link, %box
   put ptr %box, VMStoreContext.externrefs, %store
+  %entered = call ptr @header(ptr %box)
+  %depth = get i64 VMStoreContext.depth, %store
+  put i64 %depth, VMExternRefBox.depth, %entered
+  ret void
+}
+
+; A box counts as so many bytes of the heap, if there is one, so that many of them are a reason to collect.
+define internal void @charge(ptr %store) alwaysinline {
+  %heap = get ptr VMStoreContext.heap, %store
+  %none = icmp eq ptr %heap, null
+  br i1 %none, label %done, label %add
+add:
+  %allocated = get i64 VMHeap.allocated, %heap
+  %more = add i64 %allocated, $box_charge
+  put i64 %more, VMHeap.allocated, %heap
+  br label %done
+done:
   ret void
 }
 
@@ -34,6 +73,8 @@ fill:
   call void @Py_IncRef(ptr %object)
   %box = getelementptr i8, ptr %header, i64 $externref_header
   put ptr %store, VMExternRefBox.store, %header
+  put i64 0, VMExternRefBox.traced, %header
+  put i64 0, VMExternRefBox.marked, %header
   put i64 1, VMExternRefInner.strong, %box
   put ptr %object, VMExternRefInner.object, %box
   put ptr null, VMExternRefBox.previous, %header
@@ -41,6 +82,7 @@ fill:
   put ptr %first, VMExternRefBox.next, %header
   put ptr %header, VMStoreContext.boxes, %store
   call void @defer(ptr %store, ptr %box)
+  call void @charge(ptr %store)
   %alone = icmp eq ptr %first, null
   br i1 %alone, label %done, label %chain
 chain:
@@ -54,7 +96,7 @@ nothing:
 
 ; The box enters a frame: the deferred list keeps it until the outermost call returns.
 define ptr @wasmine_externref_activate(ptr %vmctx, ptr %box) {
-  %null = icmp eq ptr %box, null
+  %null = call i1 @is_no_box(ptr %box)
   br i1 %null, label %done, label %look
 look:
   %link = get i64 VMExternRefInner.link, %box
@@ -73,7 +115,7 @@ done:
 }
 
 define void @wasmine_externref_inc(ptr %box) {
-  %null = icmp eq ptr %box, null
+  %null = call i1 @is_no_box(ptr %box)
   br i1 %null, label %done, label %inc
 inc:
   %strong = get i64 VMExternRefInner.strong, %box
@@ -86,7 +128,7 @@ done:
 
 ; The last count is handed to the deferred list, because freeing needs the interpreter lock.
 define void @wasmine_externref_dec(ptr %box) {
-  %null = icmp eq ptr %box, null
+  %null = call i1 @is_no_box(ptr %box)
   br i1 %null, label %done, label %dec
 dec:
   %strong = get i64 VMExternRefInner.strong, %box
@@ -114,9 +156,8 @@ define void @wasmine_externref_store(ptr %vmctx, ptr %slot, ptr %box) {
   ret void
 }
 
-define internal void @free_box(ptr %header) noinline {
-  %box = getelementptr i8, ptr %header, i64 $externref_header
-  %object = get ptr VMExternRefInner.object, %box
+; Take a box out of its store's list.
+define internal void @unlink_box(ptr %header) {
   %next = get ptr VMExternRefBox.next, %header
   %previous = get ptr VMExternRefBox.previous, %header
   %store = get ptr VMExternRefBox.store, %header
@@ -130,17 +171,25 @@ inner:
   br label %back
 back:
   %last = icmp eq ptr %next, null
-  br i1 %last, label %free, label %link
+  br i1 %last, label %done, label %link
 link:
   put ptr %previous, VMExternRefBox.previous, %next
-  br label %free
-free:
+  br label %done
+done:
+  ret void
+}
+
+define internal void @free_box(ptr %header) noinline {
+  %box = getelementptr i8, ptr %header, i64 $externref_header
+  %object = get ptr VMExternRefInner.object, %box
+  call void @unlink_box(ptr %header)
   call void @free(ptr %header)
   call void @Py_DecRef(ptr %object)
   ret void
 }
 
-; Empty the deferred list: no frame of the store holds references any more. The interpreter lock is
+; Empty the deferred list: no frame of the store holds references any more. Boxes that objects of the
+; heap may hold are left to its collector. The interpreter lock is
 ; held. Freeing runs Python code, which may enter the store again and start a new list.
 define void @wasmine_externref_drain(ptr %store) {
 entry:
@@ -159,10 +208,13 @@ body:
   %strong = get i64 VMExternRefInner.strong, %box
   %fewer = sub i64 %strong, 1
   put i64 %fewer, VMExternRefInner.strong, %box
-  %dead = icmp eq i64 %fewer, 0
+  %unheld = icmp eq i64 %fewer, 0
+  %header = call ptr @header(ptr %box)
+  %traced = get i64 VMExternRefBox.traced, %header
+  %untraced = icmp eq i64 %traced, 0
+  %dead = and i1 %unheld, %untraced
   br i1 %dead, label %release, label %again
 release:
-  %header = call ptr @header(ptr %box)
   call void @free_box(ptr %header)
   br label %again
 again:

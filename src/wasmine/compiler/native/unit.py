@@ -7,24 +7,39 @@ from collections.abc import Iterable
 from string import Template
 from typing import Final
 
+from wasmine.abi.convention import SLOT_SIZE, VALUE_SLOTS
 from wasmine.abi.runtime import (
     EXTERNREF_HEADER,
     RAISED,
     STACK_SLICE_SIZE,
     TRAPPED,
     VMINSTANCE_SIZE,
+    WAIT_QUEUES,
     PreviousHandlers,
 )
-from wasmine.abi.vmcontext import ElementKind, Landing, VMExternRefBox, size_of
+from wasmine.abi.vmcontext import (
+    LANDING_COOKIE,
+    ElementKind,
+    Landing,
+    VMExternRefBox,
+    VMWaiter,
+    VMWaitQueue,
+    WaiterState,
+    size_of,
+)
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.ir import VECTOR
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
+from wasmine.compiler.native.collector import COLLECTOR
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
+from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
@@ -59,7 +74,12 @@ declare void @Py_DecRef(ptr)
 declare void @Py_IncRef(ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
+declare i32 @madvise(ptr, i64, i32)
 declare i32 @mprotect(ptr, i64, i32)
+declare i32 @sched_yield()
+declare i64 @syscall(i64, ...)
+declare i32 @clock_gettime(i32, ptr)
+declare ptr @__errno_location()
 declare ptr @pthread_getspecific(i32)
 declare i32 @pthread_kill(i64, i32)
 declare i64 @pthread_self()
@@ -69,11 +89,14 @@ declare i32 @wasmine_enter(ptr, ptr)
 declare void @wasmine_leave(ptr)
 declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
 declare void @wasmine_raise_trap(ptr)
+declare void @wasmine_heap_poll(ptr)
 declare void @wasmine_unwind(ptr) noreturn
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
 declare ptr @wasmine_externref_from(ptr, ptr)
 declare ptr @wasmine_funcref_from(ptr, ptr)
+declare ptr @wasmine_reference_from(ptr, i64, ptr)
+declare ptr @wasmine_object_from_anyref(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
 declare ptr @wasmine_bytes_from_vector($vector)
@@ -88,22 +111,30 @@ declare void @llvm.eh.sjlj.longjmp(ptr)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.ctlz.i64(i64, i1)
+declare i64 @llvm.ctpop.i64(i64)
+declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.usub.sat.i64(i64, i64)
 """
 PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
+    "wasmine_py_array",
     "wasmine_py_attach_thread",
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
+    "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
+    "wasmine_py_object_from_external",
     "wasmine_py_object_from_funcref",
     "wasmine_py_overflow_error",
     "wasmine_py_raise_trap",
+    "wasmine_py_reference_from",
     "wasmine_py_store_busy",
+    "wasmine_py_struct",
     "wasmine_py_type_error",
 )
 """Symbols whose address is a Python object."""
@@ -120,6 +151,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "pc_offset": architecture.context_pc,
         "sp_offset": architecture.context_sp,
         "caller_sp": architecture.caller_sp,
+        "values_size": VALUE_SLOTS * SLOT_SIZE,
         "page_mask": architecture.page - 1,
         "slice_size": STACK_SLICE_SIZE,
         "trapped": TRAPPED,
@@ -133,9 +165,20 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "externref_box_size": size_of(VMExternRefBox),
         "externref_kind": ElementKind.EXTERNREF.value,
         "vminstance_size": VMINSTANCE_SIZE,
+        "futex": architecture.futex,
+        "wait_queue_shift": 64 - (WAIT_QUEUES - 1).bit_length(),
+        "wait_queue_size": size_of(VMWaitQueue),
+        "waiter_size": size_of(VMWaiter),
+        "waiting": WaiterState.WAITING.value,
+        "notified": WaiterState.NOTIFIED.value,
+        "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
         "vector": VECTOR,
+        "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
+        "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
+        "red_zone": architecture.red_zone,
+        **heap_placeholders(),
     }
 
 
@@ -156,7 +199,16 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + INTERRUPTS + REFERENCES + ENTRY + PYTHON + builtins(),
+        FAULTS
+        + INTERRUPTS
+        + REFERENCES
+        + HEAP
+        + COLLECTOR
+        + OBJECTS
+        + ENTRY
+        + PYTHON
+        + builtins()
+        + WAITING,
         architecture,
     )
 

@@ -1,0 +1,25 @@
+"""What belongs to a store, whatever it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from wasmine.api.store import Store
+
+
+class StoreObject:
+    """What belongs to a store, from its first moment to its last."""
+
+    __slots__ = ()
+
+    _store: Store
+
+    @property
+    def store(self) -> Store:
+        """The store that it belongs to."""
+        return self._store
+
+    def __reduce__(self) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(f"a {name} cannot be pickled or copied: it is part of its store")

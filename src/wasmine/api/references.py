@@ -1,0 +1,135 @@
+"""References of every type: from Python objects to addresses, and back.
+
+    func      a Function of the store
+    extern    any object; a Struct or Array as what `extern.convert_any` makes of it
+    any       an int is an i31, a Struct or an Array itself; any other object is what
+              `any.convert_extern` makes of it, for parameters of type anyref alone
+    exn       an exception
+
+None is null in every hierarchy.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Final
+
+from wasmine.abi.objects import FOREIGN_BIT, I31_BIT
+from wasmine.api.objects import HeapObject
+from wasmine.errors import InternalError, StoreError
+from wasmine.types import DefinedType, RefType, heap_matches, top
+from wasmine.vm import objects
+
+if TYPE_CHECKING:
+    from wasmine.api.store import Store
+
+_I31_WIDTH: Final = 31
+_WANTED: Final = {
+    "func": "a wasmine.Function",
+    "extern": "any object",
+    "any": "an int, a wasmine.Struct, a wasmine.Array",
+    "exn": "an exception",
+}
+
+
+def address_of(store: Store, type_: RefType, value: object) -> int:
+    """The address that stands for a Python object as a reference of this type.
+
+    Raises TypeError for an object that is not of the type, OverflowError for an int that is no i31,
+    StoreError for what belongs to another store. The store must be claimed.
+    """
+    if value is None:
+        if not type_.nullable:
+            raise TypeError(f"{type_} must be {_wanted(type_)}, not None")
+        return 0
+    match top(type_.heap):
+        case "func":
+            return _function(store, type_, value)
+        case "extern":
+            return _external(store, type_, value)
+        case "any":
+            return _internal(store, type_, value)
+        case _:
+            raise _mismatch(type_, value)
+
+
+def _function(store: Store, type_: RefType, value: object) -> int:
+    from wasmine.api.function import Function
+
+    if not isinstance(value, Function):
+        raise _mismatch(type_, value)
+    if value.store is not store:
+        raise StoreError(f"{value!r} belongs to another store")
+    if type_.heap != "func" and not heap_matches(store.function_type_at(value.address), type_.heap):
+        raise _mismatch(type_, value, str(value.type))
+    return value.address
+
+
+def _external(store: Store, type_: RefType, value: object) -> int:
+    if type_.heap != "extern":
+        raise _mismatch(type_, value)
+    if isinstance(value, HeapObject):
+        return objects.convert(_own(store, value))
+    return store.context.references.box(value)
+
+
+def _internal(store: Store, type_: RefType, value: object) -> int:
+    if isinstance(value, HeapObject):
+        if not heap_matches(value.type, type_.heap):
+            raise _mismatch(type_, value, str(value.type))
+        return _own(store, value)
+    if not isinstance(value, int):
+        if type_.heap != "any":
+            raise _mismatch(type_, value)
+        return store.allocator.internalize(store.context.references.box(value))
+    if not heap_matches("i31", type_.heap):
+        raise _mismatch(type_, value)
+    number = operator.index(value)
+    if not -(1 << _I31_WIDTH - 1) <= number < 1 << _I31_WIDTH:
+        raise OverflowError(f"{number} does not fit in {_I31_WIDTH} bits")
+    return objects.i31(number)
+
+
+def _own(store: Store, value: HeapObject) -> int:
+    if value.store is not store:
+        raise StoreError(f"{value!r} belongs to another store")
+    return value.address
+
+
+def _mismatch(type_: RefType, value: object, given: str = "") -> TypeError:
+    given = f" {given}" if given else ""
+    return TypeError(f"{type_} must be {_wanted(type_)}, not {type(value).__name__}{given}")
+
+
+def _wanted(type_: RefType) -> str:
+    heap = type_.heap
+    exact = heap if isinstance(heap, DefinedType) else None
+    wanted = f"{_WANTED[top(heap)]}" if exact is None else f"a reference to {exact}"
+    if heap == "i31":
+        wanted = "an int"
+    return f"{wanted} or None" if type_.nullable else wanted
+
+
+def object_at(store: Store, type_: RefType, raw: int) -> object:
+    """The Python object that an address stands for. The store must be claimed."""
+    if not raw:
+        return None
+    match top(type_.heap):
+        case "func":
+            return store.function_at(raw)
+        case "extern":
+            return external_at(store, raw)
+        case "any":
+            return external_at(store, objects.convert(raw))
+        case _:
+            raise InternalError(f"{type_} has no Python object")
+
+
+def external_at(store: Store, raw: int) -> object:
+    """The Python object for an externref that is not null."""
+    if raw & I31_BIT:
+        value = raw >> 1
+        return value - (1 << _I31_WIDTH) if value >> _I31_WIDTH - 1 else value
+    if raw & FOREIGN_BIT:
+        return store.heap_object_at(raw ^ FOREIGN_BIT)
+    return store.context.references.unbox(raw)

@@ -1,0 +1,285 @@
+"""The garbage-collected heap of a store, seen from Python: making objects, holding them, roots.
+
+The native side is in `compiler/native/heap.py` and `collector.py`, the records in `abi/heap.py`. All
+methods but `Held.__del__` and `Root.__del__` want the store to belong to the calling thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from wasmine.abi.heap import (
+    BLOCK_SIZE,
+    CELL_SIZES,
+    GRANULE,
+    HEAP_RECORD_SIZE,
+    LARGEST_CELL,
+    STEP,
+    RootKind,
+    VMBlock,
+    VMHeap,
+    VMRoot,
+    VMSizeClass,
+    class_offset,
+    size_class,
+)
+from wasmine.abi.layout import align, size_of
+from wasmine.abi.objects import HEADER_SIZE
+from wasmine.abi.vmcontext import VMStoreContext
+from wasmine.errors import Trap, TrapCode
+from wasmine.vm import process
+from wasmine.vm.arena import Token, untrack
+from wasmine.vm.mmap import PAGE_SIZE, Mmap
+
+MAXIMUM_HEAP: Final = 4 << 30
+"""Bytes of objects that a store can have. Address space is reserved for them."""
+MINIMUM_THRESHOLD: Final = 16 << 20
+"""Bytes that are always allocated before the next collection."""
+ZERO_STEP: Final = 4096
+"""Bytes of a run that are zeroed at a time, at least one cell: as much as the nearest cache holds."""
+STRESS = 0
+"""What new heaps have as `VMHeap.stress`; tests set it."""
+_FIRST_CAPACITY: Final = 256
+
+
+class _Words:
+    """A native array of 8-byte words that grows, and which of its places are free.
+
+    Places are taken and given back under the interpreter lock, while another thread may be reading the
+    array natively. It reads how many places there are before it reads where they are.
+    """
+
+    def __init__(self, width: int) -> None:
+        """`width` words belong together. The last of them is 0 where a place is free."""
+        self._width: Final = width
+        self._free: Final[list[int]] = []
+        self._used = 0
+        self._content = (ctypes.c_uint64 * 0)()
+        # A collection in another thread may be reading them.
+        self._old: Final[list[object]] = []
+        self._publish: Callable[[int, int], None] | None = None
+
+    def tell(self, publish: Callable[[int, int], None]) -> None:
+        """Tell `publish` the address of the array and how many places it has, now and from now on."""
+        self._publish = publish
+        publish(ctypes.addressof(self._content), self._used)
+
+    def add(self, *values: int) -> int:
+        """The number of the place where these words are now."""
+        place = self._free.pop() if self._free else self._extend()
+        start = place * self._width
+        for number, value in enumerate(values):
+            self._content[start + number] = value
+        return place
+
+    def remove(self, place: int) -> None:
+        """Free a place."""
+        self._content[(place + 1) * self._width - 1] = 0
+        self._free.append(place)
+
+    def _extend(self) -> int:
+        if (self._used + 1) * self._width > len(self._content):
+            old = self._content
+            new = (ctypes.c_uint64 * max(_FIRST_CAPACITY * self._width, 2 * len(old)))()
+            ctypes.memmove(new, old, ctypes.sizeof(old))
+            self._content = new
+            self._old.append(old)
+            # A finalizer may have freed places of the old array while it was copied.
+            for place in self._free:
+                new[(place + 1) * self._width - 1] = 0
+        self._used += 1
+        if self._publish is not None:
+            self._publish(ctypes.addressof(self._content), self._used)
+        return self._used - 1
+
+
+class Held:
+    """Keeps an object of the heap alive. May be dropped by any thread.
+
+    The garbage collector of Python does not know it, for the reason that `arena.Token` gives: objects
+    of a cycle keep what they hold until they are taken apart, after all finalizers.
+    """
+
+    __slots__ = ("_place", "_words", "address")
+
+    def __init__(self, words: _Words, address: int) -> None:
+        self.address: Final = address
+        self._words: Final = words
+        self._place: Final = words.add(address)
+        untrack(self)
+
+    def __del__(self) -> None:
+        self._words.remove(self._place)
+
+
+class Roots(_Words):
+    """The array of VMRoot of a store, which may not have a heap yet."""
+
+    def __init__(self, store: Token) -> None:
+        """`store` is the address of the VMStoreContext and keeps it in memory."""
+        super().__init__(size_of(VMRoot) // 8)
+        self._context: Final = store
+        self._record: Final = VMStoreContext.from_address(int(store))
+        self._buried: Final[list[object]] = []
+
+    def bury(self, memory: object) -> None:
+        """Let go of memory that a collection in another thread may be reading at this moment."""
+        if self._record.depth and self._record.thread != process.current().current_thread():
+            self._buried.append(memory)
+        else:
+            # Nobody is inside, or it is this thread, and then it runs Python code now.
+            self._buried.clear()
+
+
+class Root:
+    """A global, table or segment whose references keep objects alive, and its memory.
+
+    May be dropped by any thread; not known to Python's garbage collector, as `Held`.
+    """
+
+    __slots__ = ("_memory", "_place", "_roots")
+
+    def __init__(self, roots: Roots, kind: RootKind, address: int, memory: object) -> None:
+        self._memory: Final = memory
+        self._roots: Final = roots
+        self._place: Final = roots.add(kind, address)
+        untrack(self)
+
+    def __del__(self) -> None:
+        self._roots.remove(self._place)
+        self._roots.bury(self._memory)
+
+
+def _publish(record: VMHeap, array: str, address: int, count: int) -> None:
+    setattr(record, "held" if array == "held" else "roots", address)
+    setattr(record, f"{array}_count", count)
+
+
+@dataclass(frozen=True)
+class HeapStatistics:
+    """Sizes in bytes."""
+
+    size: int = 0
+    """Of the blocks that hold objects or did since the last collection."""
+    live: int = 0
+    """Of the objects that the last collection found alive, in whole cells."""
+    allocated: int = 0
+    """Of cells handed out since then."""
+    collections: int = 0
+    """How many there have been."""
+    postponed: int = 0
+    """How many could not be, because frames of the store were on another stack."""
+    nanoseconds: int = 0
+    """That all collections took together."""
+    longest: int = 0
+    """Nanoseconds that the longest collection took."""
+
+
+class Heap:
+    """The VMHeap of a store. Its address space is given back with this object."""
+
+    def __init__(self, store: int, types: int, roots: Roots) -> None:
+        """`store` is the address of the VMStoreContext, `types` that of the array of VMTypeRecord.
+
+        Raises ResourceError if there is no address space.
+        """
+        self._store: Final = store
+        self._process: Final = process.current()
+        maximum = MAXIMUM_HEAP // BLOCK_SIZE
+        steps = align(HEAP_RECORD_SIZE, GRANULE)
+        blocks = align(steps + LARGEST_CELL // STEP + 1, GRANULE)
+        marks = align(blocks + maximum * size_of(VMBlock), PAGE_SIZE)
+        stack = align(marks + MAXIMUM_HEAP // GRANULE // 8, PAGE_SIZE)
+        # An object is pushed at most once.
+        base = align(stack + MAXIMUM_HEAP // GRANULE * 8, PAGE_SIZE)
+        self._mapping: Final = Mmap.accessible_reserved(stack, base + MAXIMUM_HEAP + BLOCK_SIZE)
+        start = self._mapping.base
+        self.address: Final = start
+        self._record: Final = VMHeap.from_address(start)
+        record = self._record
+        record.base = align(start + base, BLOCK_SIZE)
+        record.blocks, record.marks, record.steps = start + blocks, start + marks, start + steps
+        record.types = types
+        record.maximum = maximum
+        record.threshold = record.minimum_threshold = MINIMUM_THRESHOLD
+        record.stress = record.stress_countdown = STRESS
+        record.stack = record.stack_top = record.stack_committed = start + stack
+        record.stack_end = start + base
+        for index, size in enumerate(CELL_SIZES):
+            class_ = VMSizeClass.from_address(start + class_offset(index))
+            class_.cell_size = size
+            class_.step = max(ZERO_STEP // size, 1) * size
+        table = bytes(size_class(number * STEP) for number in range(LARGEST_CELL // STEP + 1))
+        ctypes.memmove(start + steps, table, len(table))
+        self._held: Final = _Words(1)
+        # No bound methods: the heap would be in a cycle, and its address space wait for the
+        # garbage collector.
+        self._held.tell(partial(_publish, record, "held"))
+        roots.tell(partial(_publish, record, "root"))
+
+    @property
+    def record(self) -> VMHeap:
+        """The native record, for tests."""
+        return self._record
+
+    def allocate(self, type_number: int, size: int) -> int:
+        """The address of a new struct or exception of `size` bytes, all zero behind its header.
+
+        Nothing is ever collected here, so that objects whose addresses are only in Python numbers
+        stay alive until `collect` or the next call into the store: `hold` them before. Raises Trap
+        if memory is out.
+        """
+        return self._allocate(type_number, 0, size)
+
+    def allocate_array(
+        self, type_number: int, length: int, element_size: int, elements: int
+    ) -> int:
+        """The same for an array whose elements begin at `elements`; they are all zero.
+
+        Raises Trap if it is too large or memory is out.
+        """
+        size = elements + length * element_size
+        if length >= 1 << 32 or size >= 1 << 32:
+            raise Trap(TrapCode.ALLOCATION_TOO_LARGE)
+        return self._allocate(type_number, length, size + 1)
+
+    def _allocate(self, type_number: int, length: int, size: int) -> int:
+        size = max(size, HEADER_SIZE)
+        address = self._process.heap_new(self.address, type_number, length, size)
+        if not address:
+            raise Trap(TrapCode.OUT_OF_MEMORY)
+        return address
+
+    def hold(self, address: int) -> Held:
+        """Keep an object alive for as long as the result exists."""
+        return Held(self._held, address)
+
+    def collect(self) -> None:
+        """Free the objects that nothing refers to."""
+        self._process.heap_collect(self._store)
+
+    def collect_if_due(self) -> None:
+        """The same, if as much has been allocated as starts a collection in compiled code.
+
+        For the beginning of operations that make objects, when no address is only in a number.
+        """
+        if self._record.allocated >= self._record.threshold:
+            self.collect()
+
+    @property
+    def statistics(self) -> HeapStatistics:
+        """Figures of this moment."""
+        record: Any = self._record
+        return HeapStatistics(
+            record.used * BLOCK_SIZE,
+            record.live,
+            record.allocated,
+            record.collections,
+            record.postponed,
+            record.nanoseconds,
+            record.longest,
+        )
