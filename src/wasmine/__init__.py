@@ -13,6 +13,7 @@ from wasmine.api.instance import Exports, Instance
 from wasmine.api.memory import Memory
 from wasmine.api.module import Module
 from wasmine.api.objects import Array, Struct
+from wasmine.api.source import wat2wasm
 from wasmine.api.store import Store
 from wasmine.api.table import Table
 from wasmine.errors import (
@@ -23,6 +24,7 @@ from wasmine.errors import (
     InvalidModule,
     LinkError,
     MalformedModule,
+    MalformedText,
     ResourceError,
     StoreError,
     Trap,
@@ -56,6 +58,7 @@ from wasmine.types import (
     ref,
 )
 from wasmine.version import __version__
+from wasmine.wasm.features import Features
 
 __all__ = [
     "EXTERNREF",
@@ -73,6 +76,7 @@ __all__ = [
     "Engine",
     "ExportType",
     "Exports",
+    "Features",
     "FieldType",
     "Frame",
     "Function",
@@ -86,6 +90,7 @@ __all__ = [
     "Limits",
     "LinkError",
     "MalformedModule",
+    "MalformedText",
     "Memory",
     "MemoryType",
     "Module",
@@ -106,11 +111,12 @@ __all__ = [
     "__version__",
     "defined",
     "ref",
+    "wat2wasm",
 ]
 
 # Tracebacks and documentation show where users find a name, not where it is written.
 for _name in __all__:
     _thing = globals()[_name]
-    if isinstance(_thing, type):
+    if callable(_thing):
         _thing.__module__ = "wasmine"
 del _name, _thing

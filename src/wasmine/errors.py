@@ -3,6 +3,7 @@
     WasmineError
     ├── CompileError                 the module cannot become code
     │   ├── MalformedModule          its bytes are not the binary format
+    │   │   └── MalformedText        its text is not the text format
     │   ├── InvalidModule            its bytes are, but it breaks a validation rule
     │   └── UnsupportedFeature       it needs a proposal that is off or not implemented
     ├── LinkError                    imports are missing or do not fit
@@ -52,6 +53,25 @@ class CompileError(WasmineError):
 
 class MalformedModule(CompileError):
     """The bytes are not a module in the binary format (specification, chapter 5)."""
+
+
+class MalformedText(MalformedModule):
+    """The text is not a module, or not a script, in the text format (specification, chapter 6).
+
+    `line` and `column` count from 1; `token` is what stands there, empty at the end of the text.
+    """
+
+    def __init__(self, message: str, line: int, column: int, token: str) -> None:
+        super().__init__(message)
+        self.args = (message, line, column, token)
+        self.line = line
+        self.column = column
+        self.token = token
+
+    def __str__(self) -> str:
+        shown = self.token if len(self.token) <= 40 else f"{self.token[:39]}\u2026"
+        near = f"near {shown!r}" if shown else "at the end"
+        return f"{self.message} at line {self.line}, column {self.column} {near}"
 
 
 class InvalidModule(CompileError):

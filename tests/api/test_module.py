@@ -23,6 +23,7 @@ from wasmine import (
     DeserializeError,
     Engine,
     ExportType,
+    Features,
     FunctionType,
     GlobalType,
     ImportType,
@@ -287,6 +288,7 @@ def test_an_image_that_is_none() -> None:
     [
         ({"opt_level": "O3"}, "opt_level 'light' instead of 'O3'"),
         ({"memory": "dynamic"}, "memory 'static' instead of 'dynamic'"),
+        ({"features": Features.of(["simd"])}, "features '.* simd .*' instead of 'simd'"),
     ],
 )
 def test_engines_with_other_options_refuse(options: Any, difference: str) -> None:
@@ -295,10 +297,12 @@ def test_engines_with_other_options_refuse(options: Any, difference: str) -> Non
 
 
 def test_pickling() -> None:
-    made = module(ADD, Engine(opt_level="none", memory="dynamic"))
+    features = Features(gc=False)
+    made = module(ADD, Engine(opt_level="none", memory="dynamic", features=features))
     again = pickle.loads(pickle.dumps(made))
     assert Instance(again).exports.add(2, 3) == 5
     assert (again.engine.opt_level, again.engine.memory) == ("none", "dynamic")
+    assert again.engine.features == features
 
 
 def test_one_module_in_many_stores() -> None:
@@ -306,6 +310,30 @@ def test_one_module_in_many_stores() -> None:
     instances = [Instance(made) for _ in range(20)]
     assert len({id(one.store) for one in instances}) == 20
     assert [one.exports.add(index, 1) for index, one in enumerate(instances)] == list(range(1, 21))
+
+
+SIGN_EXTENSION = (
+    '(module (func (export "f") (param i32) (result i32) (i32.extend8_s (local.get 0))))'
+)
+
+
+def test_an_engine_refuses_what_is_off() -> None:
+    engine = Engine(features=Features(sign_extension=False))
+    data = assemble(SIGN_EXTENSION)
+    assert Instance(Module(data)).exports.f(0xFF) == -1
+    assert Module.validate(data)
+    assert not Module.validate(data, features=engine.features)
+    with pytest.raises(MalformedModule, match=r"illegal opcode c0: .* sign-extension proposal"):
+        Module(data, engine=engine)
+
+
+def test_features_of_an_engine_are_features() -> None:
+    wrong: Any = {"simd"}
+    with pytest.raises(TypeError, match="features are Features, not"):
+        Engine(features=wrong)
+    assert Engine().features == Features()
+    assert "features" not in repr(Engine())
+    assert "gc=False" in repr(Engine(features=Features(gc=False)))
 
 
 def test_ir_and_assembly() -> None:

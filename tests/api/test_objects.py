@@ -13,9 +13,9 @@ import pytest
 import wasmine
 from tests.harness import assemble, instance, module
 from wasmine import (
+    F64,
     FUNCREF,
     I32,
-    I64,
     V128,
     Engine,
     Function,
@@ -177,7 +177,6 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: Function(abs, 5), TypeError, "a FunctionType, not 5"),  # type: ignore[arg-type]
     (lambda: Function(abs, FunctionType(), store=5), TypeError, "a Store, not 5"),  # type: ignore[arg-type]
     (lambda: Function(lambda x: x), TypeError, "give the function's type: the annotation of 'x'"),
-    (lambda: Function(abs, FunctionType((V128,))), UnsupportedFeature, "unsupported type v128"),
     (lambda: Function(abs, FunctionType((ref("exn"),))), UnsupportedFeature, "type exnref"),
     (lambda: Function(abs, FunctionType((), (ref(7),))), UnsupportedFeature, "ref null 7"),
     (lambda: FunctionType((int,)), TypeError, "<class 'int'> is not a value type"),  # type: ignore[arg-type]
@@ -187,8 +186,12 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: Memory(MemoryType(Limits(1, 2.5))), TypeError, "limits are integers, not 2.5"),  # type: ignore[arg-type]
     (lambda: Memory(MemoryType(Limits(-1))), ValueError, "limits are not negative: -1"),
     (lambda: Memory(MemoryType(Limits(1 << 70))), MemoryError, "is greater than the maximum"),
-    (lambda: Memory(MemoryType(Limits(1, 2), shared=True)), UnsupportedFeature, "1 2 shared"),
-    (lambda: Memory(MemoryType(Limits(1), address=I64)), UnsupportedFeature, "memory i64 1"),
+    (
+        lambda: Memory(MemoryType(Limits(1), shared=True)),
+        ValueError,
+        "a shared memory has a maximum",
+    ),
+    (lambda: Memory(MemoryType(Limits(1), address=F64)), ValueError, "are i32 or i64, not f64"),
     (lambda: Table(5), TypeError, "a TableType, not 5"),  # type: ignore[arg-type]
     (lambda: Table(TableType(I32, Limits(1))), UnsupportedFeature, "unsupported table"),  # type: ignore[arg-type]
     (lambda: Table(TableType(ref("exn"), Limits(1))), UnsupportedFeature, "type exnref"),

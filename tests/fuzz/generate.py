@@ -74,6 +74,25 @@ _PROFILES: Final[tuple[dict[str, str], ...]] = (
 )
 """What modules may consist of, so that each kind of instruction has modules it is frequent in."""
 
+_EVERYTHING: Final = {
+    "max-memories": "3",
+    "max-tables": "3",
+    "max-types": "20",
+    "max-type-size": "100",
+    "max-instructions": "150",
+    "compact-imports-enabled": "false",
+    "custom-descriptors-enabled": "false",
+    "wide-arithmetic-enabled": "false",
+    **{
+        f"{proposal}-enabled": "true"
+        for proposal in (
+            *("exceptions", "extended-const", "gc", "memory64"),
+            *("relaxed-simd", "simd", "tail-call", "threads"),
+        )
+    },
+}
+"""Of modules that are validated only, and may use every proposal."""
+
 _INTERESTING: Final = (0x00, 0x01, 0x0B, 0x40, 0x7C, 0x7F, 0x80, 0xFC, 0xFF)
 
 
@@ -90,9 +109,21 @@ def module(seed: int) -> bytes | None:
     options = _ALWAYS | _SMALL | _PROFILES[seed // 2 % len(_PROFILES)]
     # Most random code traps before long; that which cannot gets further.
     options["disallow-traps"] = "false" if random.random() < 0.3 else "true"
-    command = [_executable(), "smith", "--ensure-termination"]
-    command += [f"--{name}={value}" for name, value in options.items()]
     material = random.randbytes(random.choice((1000, 4000, 10000, 40000)))
+    return _smith(["--ensure-termination"], options, material)
+
+
+def everything(seed: int) -> bytes | None:
+    """A valid module of any proposal, to be validated; None where there is none for this seed."""
+    random = Random(seed)
+    options = _SMALL | _EVERYTHING
+    return _smith([], options, random.randbytes(random.choice((1000, 4000, 20000))))
+
+
+def _smith(arguments: list[str], options: dict[str, str], material: bytes) -> bytes | None:
+    """A module that wasm-tools makes of random bytes."""
+    command = [_executable(), "smith", *arguments]
+    command += [f"--{name}={value}" for name, value in options.items()]
     done = subprocess.run(command, input=material, capture_output=True, check=False)
     if done.returncode == 2:  # what the tool documents for unsuitable material
         return None
@@ -124,4 +155,32 @@ def damaged(wasm: bytes, random: Random) -> bytes:
                 start = random.randrange(8, len(data))
                 piece = data[start : start + random.randint(1, 16)]
                 data[place : place + len(piece)] = piece
+    return bytes(data)
+
+
+_TYPE_CODES: Final = range(0x60, 0x80)
+_REFERENCE_OPCODES: Final = range(0xD0, 0xD7)
+_AGGREGATE_PREFIX: Final = 0xFB
+_AGGREGATE_OPCODES: Final = range(0x20)
+
+
+def altered(wasm: bytes, random: Random) -> bytes:
+    """A copy of a module with another type, index or opcode, that may well be valid."""
+    data = bytearray(wasm)
+    if len(data) < 10:
+        return wasm
+    aggregates = [place for place in range(8, len(data) - 1) if data[place] == _AGGREGATE_PREFIX]
+    if aggregates and random.random() < 0.3:
+        data[random.choice(aggregates) + 1] = random.choice(_AGGREGATE_OPCODES)
+        return bytes(data)
+    place = random.randrange(8, len(data))
+    data[place] = random.choice(
+        (
+            random.randrange(12),
+            random.choice(_TYPE_CODES),
+            random.choice(_REFERENCE_OPCODES),
+            random.choice(data[8:]),
+            (data[place] + random.choice((1, -1))) % 256,
+        )
+    )
     return bytes(data)

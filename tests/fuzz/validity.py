@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import suppress
 from random import Random
 from typing import Final
 
@@ -10,11 +12,18 @@ import wasmtime
 import wasmine
 from wasmine.wasm.validator import validate
 
-from .engines import wasmtime_engine
-from .generate import damaged
+from .generate import altered, damaged, everything
 
 COPIES: Final = 20
-"""Damaged copies of each module."""
+"""Damaged copies of each module, and of one that uses every proposal."""
+
+
+@functools.cache
+def _engine() -> wasmtime.Engine:
+    """wasmtime with the proposals that wasmine has."""
+    config = wasmtime.Config()
+    config.wasm_wide_arithmetic = False
+    return wasmtime.Engine(config)
 
 
 def _ours(wasm: bytes) -> str:
@@ -30,7 +39,7 @@ def _ours(wasm: bytes) -> str:
 
 def _theirs(wasm: bytes) -> str:
     try:
-        wasmtime.Module.validate(wasmtime_engine(), wasm)
+        wasmtime.Module.validate(_engine(), wasm)
     except wasmtime.WasmtimeError as error:
         return str(error)
     return ""
@@ -48,11 +57,13 @@ def disagreements(wasm: bytes, seed: int) -> list[str]:
     """Disagreements about damaged copies of a module; those that are valid must also compile."""
     random = Random(seed)
     found = []
-    for _ in range(COPIES):
-        copy = damaged(wasm, random)
-        text = disagreement(copy)
-        if text is not None:
-            found.append(text)
-        elif not _ours(copy) and random.random() < 0.25:
-            wasmine.Module(copy, engine=wasmine.Engine(opt_level="none"))
+    for source in filter(None, (wasm, everything(seed))):
+        for _ in range(COPIES):
+            copy = random.choice((damaged, altered))(source, random)
+            text = disagreement(copy)
+            if text is not None:
+                found.append(text)
+            elif not _ours(copy) and random.random() < 0.25:
+                with suppress(wasmine.UnsupportedFeature):
+                    wasmine.Module(copy, engine=wasmine.Engine(opt_level="none"))
     return found

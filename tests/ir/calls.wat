@@ -49,8 +49,7 @@
 ;; %h2 = icmp uge i32 0, %n2
 ;; br i1 %h2, label %T2, label %N2, !prof !1
 ;; N2:
-;; %z2 = zext i32 0 to i64
-;; %e2 = getelementptr ptr, ptr %table0, i64 %z2
+;; %e2 = getelementptr ptr, ptr %table0, i64 0
 ;; %f2 = load ptr, ptr %e2, !tbaa !4
 ;; %f2z = icmp eq ptr %f2, null
 ;; br i1 %f2z, label %T2z, label %N2z, !prof !1

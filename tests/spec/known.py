@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from .runner import Outcome, Status
+from wasmine.script import Outcome
 
 PATH = Path(__file__).with_name("known_failures.toml")
 ALL = "all"
@@ -51,7 +51,7 @@ def judge(name: str, outcomes: Iterable[Outcome], known: KnownFailure | None) ->
         place = f"{name}.wast:{line}"
         listed = known is not None and known.covers(line)
         if failures and not listed:
-            problems += [f"{place}: {failure.kind}: {failure.detail}" for failure in failures]
+            problems += [f"{name}.wast:{failure}" for failure in failures]
         elif listed and not failures:
             problems.append(f"{place} is listed in {PATH.name} but passes: take it out")
     exact = failing_lines(outcomes)
@@ -83,10 +83,9 @@ def write(entries: Mapping[str, KnownFailure], path: Path = PATH) -> None:
 
 
 def _failures_by_line(outcomes: Iterable[Outcome]) -> Iterable[tuple[int, Sequence[Outcome]]]:
-    """Every line with commands that apply, and those of them that failed."""
-    applicable = [one for one in outcomes if one.status is not Status.NOT_APPLICABLE]
-    for line, commands in groupby(applicable, key=lambda one: one.line):
-        yield line, [one for one in commands if one.status is Status.FAILED]
+    """Every line with commands, and those of them that failed."""
+    for line, commands in groupby(outcomes, key=lambda one: one.line):
+        yield line, [one for one in commands if not one.passed]
 
 
 def _parse(lines: str) -> Iterable[tuple[int, int]]:

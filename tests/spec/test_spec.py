@@ -7,9 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from . import known, suite
-from .engine import WasmineEngine
 from .report import PROPERTY, count
-from .runner import Runner
 
 if not suite.names():
     pytest.skip(
@@ -23,7 +21,7 @@ SHOWN = 20
 
 @pytest.mark.parametrize("name", suite.names())
 def test_spec(name: str, record_property: Callable[[str, object], None]) -> None:
-    outcomes = Runner(WasmineEngine(), suite.load(name)).run()
+    outcomes = suite.run(name).outcomes
     expected = KNOWN_FAILURES.get(name)
     record_property(PROPERTY, list(count(outcomes, expected)))
     problems = known.judge(name, outcomes, expected)

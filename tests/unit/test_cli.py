@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from wasmine import __version__
-from wasmine.cli import UsageError, format_value, main, parse_value
+from wasmine.cli import main
+from wasmine.cli.common import UsageError
+from wasmine.cli.values import format_value, parse_value
 from wasmine.types import EXTERNREF, F32, F64, I32, I64, V128, ValType
 
 PROGRAMS = Path(__file__).parent.parent / "wasi" / "programs"
@@ -240,7 +242,28 @@ def test_validate(module: str, tmp_path: Path) -> None:
     failed(1, "magic header not detected", "validate", str(wrong))
 
 
-@pytest.mark.parametrize("command", ["run", "validate", "inspect", "dump"])
+def test_features_are_switched(tmp_path: Path) -> None:
+    old = tmp_path / "old.wat"
+    old.write_text("(module (tag) (func try catch_all end))")
+    failed(1, "illegal opcode 06: try needs the legacy-exceptions", "validate", str(old))
+    assert Outcome("validate", "--enable", "legacy-exceptions", str(old)).code == 0
+    vector = tmp_path / "vector.wat"
+    vector.write_text('(module (func (export "f") (param v128)))')
+    for command in ("validate", "inspect"):
+        assert Outcome(command, "--disable=gc", str(vector)).code == 0
+    for command in ("validate", "inspect", "run"):
+        failed(1, "malformed value type: needs the simd", command, "--disable=simd", str(vector))
+    script = tmp_path / "script.wast"
+    script.write_text(vector.read_text())
+    assert Outcome("wast", str(script)).code == 0
+    assert "needs the simd proposal" in Outcome("wast", "--disable", "simd", str(script)).stdout
+    failed(2, "invalid choice: 'sims'", "validate", "--enable", "sims", str(old))
+
+
+COMMANDS = ["run", "validate", "inspect", "dump", "wat2wasm", "wast"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_files_that_cannot_be_read(command: str, tmp_path: Path) -> None:
     failed(1, "absent: No such file or directory", command, str(tmp_path / "absent"))
     failed(1, "Is a directory", command, str(tmp_path))
@@ -299,6 +322,66 @@ def test_dump_ir_and_machine_code(module: str) -> None:
         assert not line.lstrip().startswith(".") or line.startswith(".L")
 
 
+TEXT = """;; both arguments
+(module $text
+  (func $both (export "both") (param i32) (param $x f64) (result i32 f64) local.get 0 local.get $x))
+"""
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    path = tmp_path / "module.wat"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def test_text_is_taken_where_a_module_is(text: str) -> None:
+    assert Outcome("run", "--invoke", "both", text, "1", "2").stdout == "1\n2.0\n"
+    assert Outcome("validate", text).code == 0
+    assert "name: text" in Outcome("inspect", text).stdout
+    assert "local.get $x" in Outcome("dump", text).stdout
+    assert "define" in Outcome("dump", "--ir", "--function", "both", text).stdout
+
+
+def test_errors_in_text_have_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.wat"
+    path.write_text("(module\n  (func i32.ad))")
+    failed(1, "unknown operator i32.ad at line 2, column 9 near 'i32.ad'", "validate", str(path))
+
+
+def test_wat2wasm(text: str, tmp_path: Path) -> None:
+    made = tmp_path / "module.wasm"
+    assert Outcome("wat2wasm", text).code == 0
+    assert b"name" in made.read_bytes()
+    other = tmp_path / "other"
+    assert Outcome("wat2wasm", "--no-names", text, "-o", str(other)).code == 0
+    assert b"name" not in other.read_bytes()
+    assert Outcome("run", "--invoke", "both", str(other), "1", "2").stdout == "1\n2.0\n"
+    # what dump prints is the same module
+    other.write_text(Outcome("dump", "--wat", str(made)).stdout)
+    assert ";@" not in other.read_text()
+    assert Outcome("wat2wasm", str(other), "-o", str(other)).code == 0
+    assert other.read_bytes() == made.read_bytes()
+
+
+def test_wast(tmp_path: Path) -> None:
+    path = tmp_path / "script.wast"
+    script = TEXT + '(assert_return (invoke "both" (i32.const 1) (f64.const 2)) (i32.const 1)'
+    path.write_text(f"{script} (f64.const 2))")
+    right = Outcome("wast", str(path), str(path))
+    assert (right.code, right.stdout) == (0, f"{path}: 1 assertions, 0 failures\n" * 2)
+    path.write_text(f"{script} (f64.const 3))")
+    wrong = Outcome("wast", str(path))
+    expected = "i32 0x1, f64 0x4008000000000000"
+    assert wrong.code == 1
+    assert wrong.stdout.splitlines() == [
+        f"{path}:4:1: assert_return: expected {expected}, got 0x1, 0x4000000000000000",
+        f"{path}: 1 assertions, 1 failures",
+    ]
+    path.write_text("(assert_everything)")
+    failed(1, "at line 1, column 2", "wast", str(path))
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -320,7 +403,7 @@ def test_wrong_command_lines(argv: list[str], message: str) -> None:
 
 def test_help_and_version() -> None:
     assert Outcome("--version").stdout == f"wasmine {__version__}\n"
-    for command in ([], ["run"], ["validate"], ["inspect"], ["dump"]):
+    for command in ([], *([name] for name in COMMANDS)):
         outcome = Outcome(*command, "--help")
         assert outcome.code == 0
         assert "134  the program trapped" in outcome.stdout

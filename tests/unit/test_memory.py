@@ -8,9 +8,9 @@ import pickle
 
 import pytest
 
-from wasmine.abi.vmcontext import MemoryKind, VMLinearMemory, VMMemoryDefinition
+from wasmine.abi.vmcontext import VMLinearMemory, VMMemoryDefinition
 from wasmine.errors import ResourceError
-from wasmine.types import Limits, MemoryType
+from wasmine.types import I64, Limits, MemoryType
 from wasmine.vm.memory import (
     WASM_PAGE_SIZE,
     DynamicMemory,
@@ -48,24 +48,54 @@ def test_a_memory_starts_with_zeros(style: MemoryStyle) -> None:
     assert (definition.base, definition.current_length) == (fresh.base, fresh.data_size)
     record = record_of(fresh)
     assert (record.definition, record.maximum_pages) == (fresh.definition_address, 5)
-    assert (record.mapping_base, record.views) == (fresh.base, 0)
     fresh.close()
 
 
 def test_default_style_reserves_what_addresses_reach() -> None:
     fresh = LinearMemory(MemoryType(Limits(0)))
     record = record_of(fresh)
-    assert fresh.style == StaticMemory(0x1_0000, 0x8000_0000)
-    assert (record.style, record.maximum_pages) == (MemoryKind.STATIC, 0x1_0000)
+    assert fresh.style == StaticMemory(0x1_0000, 0x10_0000, 0x8000_0000)
+    assert record.maximum_pages == 0x1_0000
     assert record.reserved_bytes == 4 << 30
-    assert record.mapping_length == (6 << 30) + (64 << 10)
+    assert fresh._mapping.length == (6 << 30) + (64 << 10)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reserved"),
+    [
+        (Limits(0), 1 << 20),
+        (Limits(0, 3), 3),
+        (Limits(1, 1 << 48), 1 << 20),
+        (Limits((1 << 20) + 1), (1 << 20) + 1),
+    ],
+    ids=str,
+)
+def test_memories_of_64_bits_reserve_what_they_may_have(limits: Limits, reserved: int) -> None:
+    wide = LinearMemory(MemoryType(limits, address=I64), StaticMemory())
+    record = record_of(wide)
+    assert (record.maximum_pages, record.reserved_bytes) == (reserved, reserved * WASM_PAGE_SIZE)
+    assert wide._mapping.length == (reserved << 16) + (2 << 30) + (64 << 10)
+    base = wide.base
+    if limits.minimum < reserved:
+        assert wide.grow(1) == limits.minimum
+        assert (wide.base, wide.size) == (base, limits.minimum + 1)
+    with pytest.raises(LinearMemoryError, match="could not grow"):
+        wide.grow(reserved)
+
+
+def test_limits_of_64_bits() -> None:
+    for limits in (Limits((1 << 48) + 1), Limits(0, (1 << 48) + 1)):
+        with pytest.raises(LinearMemoryError, match="greater than the maximum allowed"):
+            LinearMemory(MemoryType(limits, address=I64), DYNAMIC)
+    with pytest.raises(LinearMemoryError, match="Error when allocating memory"):
+        LinearMemory(MemoryType(Limits(1 << 48), address=I64))
 
 
 def test_dynamic_memory_reserves_its_size() -> None:
     three = memory(3)
     record = record_of(three)
-    assert (record.style, record.reserved_bytes) == (MemoryKind.DYNAMIC, 3 * WASM_PAGE_SIZE)
-    assert record.mapping_length == 3 * WASM_PAGE_SIZE + PAGE_SIZE + (64 << 10)
+    assert record.reserved_bytes == 3 * WASM_PAGE_SIZE
+    assert three._mapping.length == 3 * WASM_PAGE_SIZE + PAGE_SIZE + (64 << 10)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +184,7 @@ def test_a_dynamic_memory_moves_seldom() -> None:
         dynamic.write((page - 1) * WASM_PAGE_SIZE, page.to_bytes(2, "little"))
         assert dynamic.grow(1) == page
         bases.add(dynamic.base)
-        assert dynamic.base == record_of(dynamic).mapping_base
+        assert dynamic.base == dynamic._mapping.base
     assert len(bases) < 12
     pages = [dynamic.read(page * WASM_PAGE_SIZE, 2) for page in range(299)]
     assert pages == [page.to_bytes(2, "little") for page in range(1, 300)]
@@ -220,7 +250,6 @@ def test_views(style: MemoryStyle) -> None:
     assert viewed.read(0, 3) == b"abc"
     viewed.write(1, b"X")
     assert view[:3].tobytes() == b"aXc"
-    assert record_of(viewed).views == 1
     viewed.grow(1)
     assert viewed.read(0, 3) == view[:3].tobytes() == b"aXc"
     assert len(view) == WASM_PAGE_SIZE
@@ -241,7 +270,7 @@ def test_close() -> None:
     closed = memory(1, 2, StaticMemory())
     closed.close()
     closed.close()
-    assert (closed.size, closed.base, record_of(closed).mapping_length) == (0, 0, 0)
+    assert (closed.size, closed.base, closed._mapping.length) == (0, 0, 0)
     assert closed.view().tobytes() == closed.read(0, 0) == b""
     with pytest.raises(LinearMemoryError, match="could not grow"):
         closed.grow(1)

@@ -13,9 +13,10 @@ from wasmine.types import ref
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import ALL
+from wasmine.wasm.identifiers import Identifiers
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_CODE, BY_NAME, IMMEDIATES, OPCODES, Opcode
-from wasmine.wasm.textformat import write_instruction
+from wasmine.wasm.textformat import InstructionWriter, TypeWriter
 
 from .outside import assemble, objection
 
@@ -51,6 +52,9 @@ EXAMPLES: dict[str, object] = {
     "zero": None,
 }
 
+NOTHING = Identifiers(ModuleInfo(b""))
+WRITER = InstructionWriter(ModuleInfo(b""), NOTHING, TypeWriter(NOTHING))
+
 NATURAL = [opcode for opcode in OPCODES if "memarg" in opcode.immediates]
 TYPED = [opcode for opcode in OPCODES if opcode.params is not None]
 MISSING = re.compile("is not enabled|requires the .* proposal|feature required")
@@ -74,7 +78,7 @@ def snippet(opcode: Opcode) -> tuple[str, int]:
     """Text that holds the instruction, and its position there."""
     if opcode.name in STRUCTURED:
         return STRUCTURED[opcode.name]
-    return write_instruction(opcode, example(opcode), ModuleInfo(b"")), 0
+    return WRITER.instruction(opcode, example(opcode)), 0
 
 
 def module_of(bodies: Sequence[str]) -> bytes:

@@ -13,7 +13,7 @@ from wasmine.abi.libcalls import BUILTINS
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.compiler.module import MemoryStyle, ModuleContext, Options
 from wasmine.compiler.unit import Unit, translate_unit
-from wasmine.errors import TrapCode, UnsupportedFeature
+from wasmine.errors import TrapCode
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.opcodes import OPCODES
 
@@ -428,18 +428,6 @@ def test_a_module_context_serves_several_units() -> None:
         unit.add(index, body)
         texts.append(unit.text())
     assert texts == [translate_unit(info, [n], Options(), [b]) for n, b in enumerate(bodies)]
-
-
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("(func (drop (v128.const i64x2 0 0)))", "v128.const needs the simd proposal"),
-        ("(func (param v128))", "v128 needs the simd proposal"),
-    ],
-)
-def test_what_is_missing_is_named(source: str, message: str) -> None:
-    with pytest.raises(UnsupportedFeature, match=message):
-        ir(f"(module {source})")
 
 
 def test_a_wide_function_of_many_locals_and_labels() -> None:

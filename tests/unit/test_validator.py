@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wasmine.errors import CompileError, InternalError, InvalidModule, MalformedModule
-from wasmine.types import EXTERNREF, F64, I32, I64, ValType
+from wasmine.types import EXTERNREF, F64, I32, I64, DefinedType, ValType
 from wasmine.wasm import aggregates, flow, rules
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.code_validator import RULES, validate_body
@@ -251,6 +251,7 @@ OFF = [
     ("gc", MalformedModule, "malformed value type", "(func (local anyref))"),
     ("gc", MalformedModule, "illegal opcode fb 1c", "(func (drop (ref.i31 (i32.const 0))))"),
     ("gc", InvalidModule, "unknown global 0", "(global i32 (i32.const 1)) (global i32 (global.get 0))"),
+    ("gc", InvalidModule, "unknown type 0", "(type (func (param (ref 0))))"),
     ("threads", MalformedModule, "malformed limits flags", "(memory 1 1 shared)"),
     ("threads", MalformedModule, "illegal opcode fe 03", "(func atomic.fence)"),
     ("legacy_exceptions", MalformedModule, "illegal opcode 06", "(func try end)"),
@@ -269,6 +270,8 @@ def test_what_is_off_is_refused_as_if_it_did_not_exist(
         validate(data, dataclasses.replace(features, **{feature: False}))
     assert type(caught.value) is error
     assert caught.value.message.startswith(phrase)
+    if phrase == "unknown type 0":
+        return
     name = feature.replace("_", "-")
     assert caught.value.message.endswith(f"needs the {name} proposal, which is off")
 
@@ -327,3 +330,205 @@ def test_declared_functions_are_those_named_outside_of_bodies() -> None:
         )
     )
     assert info.declared_functions == {0, 1, 2}
+
+
+def types_of(text: str) -> list[DefinedType]:
+    return decode(assemble(f"(module {text})")).types
+
+
+INVALID_TYPES = [
+    ("unknown type 1", "(type (func (param (ref 1))))"),
+    ("unknown type 2", "(rec (type (struct (field (ref 2)))) (type (struct)))"),
+    ("unknown type 1", "(type (sub 1 (struct))) (type (sub (struct)))"),
+    ("unknown type 0", "(type (sub 0 (struct)))"),
+    ("sub type 1 of type 0, which is final", "(type (struct)) (type (sub 0 (struct)))"),
+    ("sub type 1 has more than one", "(type (sub (func))) (type (sub 0 0 (func)))"),
+    ("sub type 1 does not match", "(type (sub (struct (field i32)))) (type (sub 0 (struct)))"),
+    ("sub type 1 does not match", "(type (sub (array i8))) (type (sub 0 (array i16)))"),
+    ("sub type 1 does not match", "(type (sub (array (mut anyref)))) (type (sub 0 (array (mut eqref))))"),
+    ("sub type 1 does not match", "(type (sub (func (param eqref)))) (type (sub 0 (func (param (ref eq)))))"),
+    ("sub type 1 does not match", "(type (sub (func))) (type (sub 0 (struct)))"),
+    ("non-empty tag result type", "(tag (result i32))"),
+    ("type mismatch: type 0 is not a function", "(type (struct)) (func (type 0))"),
+    ("type mismatch: table of (ref func) needs", "(table 1 (ref func))"),
+    ("type mismatch", "(table 1 funcref (ref.null extern))"),
+    ("unknown global 0", "(table 1 funcref (global.get 0)) (global funcref (ref.null func))"),
+    ("shared memory must have maximum", "(memory 1 shared)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "fields"), INVALID_TYPES, ids=lambda text: text[:60])
+def test_invalid_types(message: str, fields: str) -> None:
+    with pytest.raises(InvalidModule) as caught:
+        validate(assemble(f"(module {fields})"))
+    assert caught.value.message.startswith(message)
+    assert caught.value.offset is not None
+
+
+def chain(length: int) -> str:
+    """Types, each a subtype of the one before."""
+    return "(type (sub (func)))" + "".join(
+        f"(type (sub {index} (func)))" for index in range(length)
+    )
+
+
+def test_supertypes_are_at_most_63() -> None:
+    assert validate(assemble(f"(module {chain(63)})")).types[-1].depth == 63
+    with pytest.raises(InvalidModule, match="sub type 64 has more than 63 supertypes"):
+        validate(assemble(f"(module {chain(64)})"))
+
+
+def test_equal_groups_are_the_same_types_wherever_they_are() -> None:
+    tree = (
+        "(rec (type (sub (struct (field (ref null {0}) (ref {1})))))"
+        " (type (func (param (ref {0})))))"
+    )
+    first = types_of(tree.format(0, 1))
+    second = types_of("(type (array i8)) " + tree.format(1, 2))
+    assert second[1:] == first
+    assert types_of("(rec (type (func)))")[0] is types_of("(type (func))")[0]
+    assert types_of("(rec (type (func)) (type (struct)))")[0] is not types_of("(type (func))")[0]
+    assert types_of("(type (sub (func)))")[0] is not types_of("(type (func))")[0]
+
+
+WITH_TYPES = """(module
+  (type $f (func (param i32) (result i32))) (type $empty (func)) (type $wide (func (result i64)))
+  (type $s (struct (field i32) (field (mut i8)) (field (mut anyref)))) (type $nonnull (struct (field (ref any))))
+  (type $a (array (mut i32))) (type $bytes (array i8)) (type $refs (array (mut (ref null $s))))
+  (rec (type $base (sub (struct))) (type $derived (sub $base (struct (field i32)))))
+  (tag $t (param i32)) (table $funcs 1 (ref null $f)) (table $externs 1 externref)
+  (elem $e funcref) (data $d "x") (func $g (type $f) local.get 0) (elem declare func $g)
+  (func (param $p (ref $s)) (local $l (ref $s)) (local $n (ref null $s)) {}))"""
+
+VALID_3 = [
+    "(drop (call_ref $f (i32.const 1) (ref.func $g)))",
+    "(drop (call_indirect $funcs (type $f) (i32.const 1) (i32.const 0)))",
+    "(return_call_ref $empty (ref.null $empty))",
+    "(local.set $l (local.get $p)) (drop (local.get $l)) (local.set $n (local.get $l))",
+    "(drop (local.tee $l (local.get $p))) (block (drop (local.get $l)))",
+    "(drop (block (result (ref $s)) (br_on_non_null 0 (local.get $n)) (local.get $p)))",
+    "(block (drop (br_on_null 0 (local.get $n))))",
+    "(drop (block (result anyref) (br_on_cast 0 anyref (ref $s) (local.get $n)) (drop) (ref.null none)))",
+    "(drop (block (result (ref any)) (br_on_cast_fail 0 anyref nullref (local.get $p)) (drop) (local.get $p)))",
+    "unreachable ref.as_non_null ref.is_null drop",
+    "unreachable br_on_null 0 ref.cast (ref $s) struct.get $s 0 drop",
+    "unreachable call_ref $f i32.eqz drop",
+    "unreachable array.new_fixed $a 4000000000 drop",
+    "(drop (block (result i32) (try_table (catch $t 0)) (i32.const 0)))",
+    "(block (result i32 exnref) (try_table (catch_ref $t 0)) (throw $t (i32.const 1))) throw_ref",
+    "(block (try_table (catch_all 0) unreachable))",
+    "(drop (struct.new $s (i32.const 1) (i32.const 2) (local.get $p)))",
+    "(struct.set $s 1 (local.get $p) (struct.get_u $s 1 (struct.new_default $s)))",
+    "(array.set $a (array.new $a (i32.const 1) (i32.const 2)) (i32.const 0) (i32.const 0))",
+    "(drop (array.new_fixed $refs 2 (local.get $p) (ref.null none)))",
+    "(drop (array.get_s $bytes (array.new_data $bytes $d (i32.const 0) (i32.const 1)) (i32.const 0)))",
+    "(drop (ref.eq (ref.i31 (i32.const 1)) (local.get $p)))",
+    "(drop (ref.test (ref $derived) (extern.convert_any (local.get $p)) (any.convert_extern)))",
+    "(drop (struct.get $derived 0 (ref.cast (ref null $derived) (struct.new $base))))",
+    "(drop (i31.get_u (ref.cast i31ref (local.get $p))))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", VALID_3)
+def test_valid_bodies_of_3(body: str) -> None:
+    validate(assemble(WITH_TYPES.format(body)))
+
+
+INVALID_3 = [
+    ("uninitialized local 1", "(drop (local.get $l))"),
+    ("uninitialized local 1", "(block (local.set $l (local.get $p))) (drop (local.get $l))"),
+    ("uninitialized local 1", "(if (i32.const 1) (then (local.set $l (local.get $p))) (else (drop (local.get $l))))"),
+    ("type mismatch: instruction requires [(ref (struct", "(local.set $l (local.get $n))"),
+    ("type mismatch: call_indirect", "(drop (call_indirect $externs (type $f) (i32.const 1) (i32.const 0)))"),
+    ("type mismatch: function returns [] but callee [i32]", "(return_call $g (i32.const 1))"),
+    ("type mismatch", "(call_ref $empty (ref.func $g))"),
+    ("type mismatch", "(call_ref $s (local.get $p))"),
+    ("type mismatch: label 0 of br_on_non_null", "(br_on_non_null 0 (local.get $n))"),
+    ("type mismatch: externref is no subtype of anyref", "(block (result externref) (br_on_cast 0 anyref externref (local.get $n)) drop (ref.null extern)) drop"),
+    ("type mismatch: label 0 takes [i31ref] but gets [structref]", "(block (result i31ref) (br_on_cast 0 anyref structref (local.get $n)) drop (ref.null i31)) drop"),
+    ("type mismatch", "unreachable ref.as_non_null i32.eqz drop"),
+    ("type mismatch: instruction requires a reference", "(ref.as_non_null (i32.const 1)) drop"),
+    ("type mismatch: catch gives [i32]", "(block (try_table (catch $t 0)))"),
+    ("type mismatch: instruction requires [i32] but stack has []", "throw $t"),
+    ("unknown tag 3", "throw 3"),
+    ("type mismatch", "(throw_ref (ref.null any))"),
+    ("unknown field 3", "(drop (struct.get $s 3 (local.get $p)))"),
+    ("immutable field 0", "(struct.set $s 0 (local.get $p) (i32.const 0))"),
+    ("type mismatch: (mut i8) is packed", "(drop (struct.get $s 1 (local.get $p)))"),
+    ("type mismatch: i32 is not packed", "(drop (struct.get_u $s 0 (local.get $p)))"),
+    ("type mismatch: (ref any) has no default", "(drop (struct.new_default $nonnull))"),
+    ("type mismatch: type 3 is a struct", "(drop (array.new_default $s (i32.const 1)))"),
+    ("immutable array 6", "unreachable array.fill $bytes"),
+    ("array types do not match", "unreachable array.copy $a $bytes"),
+    ("array type is not numeric or vector", "unreachable array.init_data $refs $d"),
+    ("type mismatch: elements of type funcref", "unreachable array.new_elem $refs $e drop"),
+    ("type mismatch", "(drop (array.new_fixed $a 4000000000 (i32.const 1)))"),
+    ("unknown type 90", "(drop (array.new_default 90 (i32.const 1)))"),
+    ("unknown type 90", "(drop (ref.null 90))"),
+    ("unknown type 90", "(block (param (ref 90)) unreachable)"),
+    ("type mismatch", "(drop (ref.cast (ref func) (local.get $p)))"),
+    ("type mismatch", "(drop (ref.eq (ref.null extern) (local.get $p)))"),
+    ("unknown type 90", "(local (ref null 90))"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "body"), INVALID_3)
+def test_invalid_bodies_of_3(message: str, body: str) -> None:
+    with pytest.raises(InvalidModule) as caught:
+        validate(assemble(WITH_TYPES.format(body)))
+    assert caught.value.message.startswith(message)
+    assert caught.value.offset is not None
+
+
+CONSTANTS_3 = [
+    "(global (ref $s) (struct.new $s (i32.const 1)))",
+    "(global (ref null $s) (struct.new_default $s))",
+    "(global (ref $a) (array.new_fixed $a 2 (i64.const 1) (i64.const 2)))",
+    "(global anyref (ref.i31 (i32.add (i32.const 1) (i32.const 2))))",
+    "(global externref (extern.convert_any (ref.i31 (i32.const 1))))",
+    "(global $g (ref $s) (struct.new_default $s)) (global eqref (global.get $g))",
+    "(func $f) (table 1 (ref func) (ref.func $f)) (elem (ref func) (ref.func $f))",
+]
+
+
+@pytest.mark.parametrize("fields", CONSTANTS_3)
+def test_constant_expressions_of_3(fields: str) -> None:
+    types = "(type $s (struct (field i32))) (type $a (array i64))"
+    validate(assemble(f"(module {types} {fields})"))
+
+
+LEGACY = [
+    "try end",
+    "try (result i32) i32.const 1 catch $t catch_all i32.const 2 end drop",
+    "try try i32.const 1 throw $t delegate 0 catch $t drop rethrow 0 end",
+]
+INVALID_LEGACY = [
+    ("invalid rethrow label 0", "try rethrow 0 end"),
+    ("unknown label 1", "try delegate 1"),
+    ("type mismatch", "try catch $t end"),
+]
+
+
+@pytest.mark.parametrize("body", LEGACY)
+def test_legacy_exceptions(body: str) -> None:
+    validate(assemble(f"(module (tag $t (param i32)) (func {body}))"), ALL)
+
+
+@pytest.mark.parametrize(("message", "body"), INVALID_LEGACY)
+def test_invalid_legacy_exceptions(message: str, body: str) -> None:
+    data = assemble(f"(module (tag $t (param i32)) (func {body}))")
+    with pytest.raises(InvalidModule) as caught:
+        validate(data, ALL)
+    assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [("misplaced catch", b"\x19"), ("misplaced catch_all", b"\6\x40\x19\x19\x0b")],
+)
+def test_misplaced_parts_of_a_try(message: str, code: bytes) -> None:
+    body = b"\0" + code + b"\x0b"
+    types = section(1, b"\1\x60\0\0") + section(3, b"\1\0")
+    with pytest.raises(InvalidModule) as caught:
+        validate(HEADER + types + section(10, bytes([1, len(body)]) + body), ALL)
+    assert caught.value.message.startswith(message)

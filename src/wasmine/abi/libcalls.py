@@ -1,11 +1,12 @@
 """The runtime functions that compiled code may call: one row each, nothing else lists them.
 
 Rows with an index are the builtins of the reference (section 3): their addresses lie in the
-VMContext in this order. The others are reached by symbol. Who implements them is not known here.
+VMContext in this order. The others are reached by symbol; those that the reference has not are ours,
+as their symbols say. Who implements them is not known here.
 
 Parameters are written `name:kind`, kinds being ptr, i32, i64, f32 and f64; references are ptr.
-`ctx` is always the VMContext of the caller. Integers are unsigned; a result of -1 as u32 means
-that growing failed.
+`ctx` is always the VMContext of the caller. Integers are unsigned; a result of -1 means that growing
+failed.
 
 The column `space` says what the index of a table, memory or function counts, and it is the one
 convention of this project (reference row I05 explains why there has to be one):
@@ -63,6 +64,17 @@ TABLE = """
   -      f64.trunc               wasmer_vm_f64_trunc               value:f64                                                       f64       none    TruncF64              -
   -      f32.nearest             wasmer_vm_f32_nearest             value:f32                                                       f32       none    NearestF32            -
   -      f64.nearest             wasmer_vm_f64_nearest             value:f64                                                       f64       none    NearestF64            -
+  -      memory64_grow           wasmine_memory64_grow             ctx:ptr,delta:i64,memory:i32                                    i64       global  -                     -
+  -      memory64_copy           wasmine_memory64_copy             ctx:ptr,dst_memory:i32,src_memory:i32,dst:i64,src:i64,length:i64  void    global  -                     heap_get_oob
+  -      memory64_fill           wasmine_memory64_fill             ctx:ptr,memory:i32,dst:i64,value:i32,length:i64                 void      global  -                     heap_get_oob
+  -      memory64_init           wasmine_memory64_init             ctx:ptr,memory:i32,segment:i32,dst:i64,src:i32,length:i32       void      global  -                     heap_get_oob
+  -      table64_grow            wasmine_table64_grow              ctx:ptr,init:ptr,delta:i64,table:i32                            i64       global  -                     -
+  -      table64_fill            wasmine_table64_fill              ctx:ptr,table:i32,start:i64,value:ptr,length:i64                void      global  -                     table_get_oob
+  -      table64_copy            wasmine_table64_copy              ctx:ptr,dst_table:i32,src_table:i32,dst:i64,src:i64,length:i64  void      global  -                     table_get_oob
+  -      table64_init            wasmine_table64_init              ctx:ptr,table:i32,segment:i32,dst:i64,src:i32,length:i32        void      global  -                     table_get_oob
+  -      atomic_wait32           wasmine_atomic_wait32             cell:ptr,expected:i32,timeout:i64                               i32       none    -                     -
+  -      atomic_wait64           wasmine_atomic_wait64             cell:ptr,expected:i64,timeout:i64                               i32       none    -                     -
+  -      atomic_notify           wasmine_atomic_notify             cell:ptr,count:i32                                              i32       none    -                     -
 """
 
 
@@ -134,6 +146,8 @@ LIBCALLS: tuple[LibCall, ...] = tuple(_row(line) for line in TABLE.strip().split
 """Every row."""
 BUILTINS: tuple[Builtin, ...] = tuple(call for call in LIBCALLS if isinstance(call, Builtin))
 """The rows with an index, each at its index."""
+OWN: tuple[LibCall, ...] = tuple(call for call in LIBCALLS if call.symbol.startswith("wasmine_"))
+"""Our own rows."""
 BY_NAME: dict[str, LibCall] = {call.name: call for call in LIBCALLS}
 BY_SYMBOL: dict[str, LibCall] = {call.symbol: call for call in LIBCALLS}
 RELOCATIONS: dict[str, LibCall] = {call.relocation: call for call in LIBCALLS if call.relocation}

@@ -43,7 +43,8 @@ class RuntimeState(ctypes.Structure):
     entry is written, and entries are emptied in place, so that the handler may read them at any
     time. `previous_segv` and `previous_bus` point to PreviousHandlers. While one of those runs, the
     `chain_*` fields say in which thread, at which place of its stack, and how many newer ones there
-    are. `signal_handlers` points to CPython's C handlers, by the number of the signal.
+    are. `signal_handlers` points to CPython's C handlers, by the number of the signal; `wait_queues` to
+    WAIT_QUEUES of VMWaitQueue.
     """
 
     thread_key: U64
@@ -55,6 +56,7 @@ class RuntimeState(ctypes.Structure):
     chain_frame: U64
     chain_level: U64
     signal_handlers: Pointer
+    wait_queues: Pointer
 
 
 @record
@@ -93,6 +95,9 @@ class NativeCallable(ctypes.Structure):
     anyfunc: Pointer
     store: Pointer
 
+
+WAIT_QUEUES: Final = 256
+"""Buckets of the hash table of threads that wait for a place in a shared memory: a power of two."""
 
 EXTERNREF_HEADER: Final = offset_of(VMExternRefBox, "inner")
 """Bytes between the start of a box's allocation and the address that references hold."""

@@ -393,8 +393,10 @@ class ThreadRecord(ctypes.Structure):
     """What the signal handler knows of a thread: its landing place, its stacks, its last trap.
 
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
-    a trap is made after landing. `stack_low` and `stack_high` bound the thread's own stack. While a
-    signal's handler runs on the alternate one, `interrupted_sp` is the stack pointer that it left.
+    a trap is made after landing. `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread
+    is in, 0 outside; `signalled` is 1 if a signal has arrived outside since the last one.
+    `stack_low` and `stack_high` bound the thread's own stack. While a signal's handler runs on the
+    alternate one, `interrupted_sp` is the stack pointer that it left.
     """
 
     landing: Pointer
@@ -407,9 +409,43 @@ class ThreadRecord(ctypes.Structure):
     trap_address: Pointer
     slice_length: U64
     slice: Pointer
+    waiter: Pointer
+    signalled: U64
     stack_low: Pointer
     stack_high: Pointer
     interrupted_sp: Pointer
+
+
+@record
+class VMWaiter(ctypes.Structure):
+    """A thread in `memory.atomic.wait`, on its own stack, while it is in the queue of a bucket.
+
+    `address` is that of the cell; `state` one of WaiterState, and what the thread sleeps on.
+    """
+
+    next: Pointer
+    previous: Pointer
+    address: Pointer
+    state: U32
+
+
+class WaiterState(IntEnum):
+    """Values of `VMWaiter.state`."""
+
+    WAITING = 0
+    NOTIFIED = 1
+    """Out of its queue: whoever took it out will not touch it again."""
+    INTERRUPTED = 2
+    """Still in its queue; a signal has arrived that Python may want to handle."""
+
+
+@record
+class VMWaitQueue(ctypes.Structure):
+    """A bucket of the hash table of waiters, in the order in which they came; 0 is none."""
+
+    first: Pointer
+    last: Pointer
+    lock: U32
 
 
 @record
@@ -429,18 +465,10 @@ class VMSegment(ctypes.Structure):
     length: U64
 
 
-class MemoryKind(IntEnum):
-    """Values of `VMLinearMemory.style`."""
-
-    STATIC = 0
-    """The base never moves."""
-    DYNAMIC = 1
-    """The base may move when the memory grows."""
-
-
 STATIC_GUARD_SIZE: Final = 1 << 31
-"""Bytes behind the 4 GiB of a static memory that fault. Code compiled for static memories makes no
-check as long as a static offset and the access together stay within them."""
+"""Bytes behind the address space of a static memory that fault. Code compiled for static memories
+makes no check for 32-bit addresses, and compares 64-bit ones with `reserved_bytes`, as long as a static
+offset and the access together stay within them."""
 
 
 @record
@@ -449,17 +477,13 @@ class VMLinearMemory(ctypes.Structure):
 
     A memory may be grown in place by native code, up to `reserved_bytes` from the base: make the
     new pages accessible, then store the definition's new length. Beyond that a dynamic memory
-    has to move, which Python does. `views` is 1 once there has been a Python buffer over the
-    mapping (which is then held by it), 0 before.
+    has to move, which Python does. `lock` is 1 while the memory is grown in place, else 0.
     """
 
     definition: Pointer
     maximum_pages: U64
     reserved_bytes: U64
-    style: U64
-    mapping_base: Pointer
-    mapping_length: U64
-    views: U64
+    lock: U32
 
 
 class ElementKind(IntEnum):

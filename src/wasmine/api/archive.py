@@ -36,6 +36,7 @@ def key(engine: Engine) -> str:
             machine.features,
             engine.opt_level,
             engine.memory,
+            " ".join(engine.features),
         )
     )
 
@@ -77,7 +78,10 @@ def unpack(data: bytes, engine: Engine) -> tuple[bytes, Image]:
     return wasm, Image.from_bytes(bytes(content[key_length + wasm_length :]))
 
 
-_FIELDS: Final = ("version", "system", "processor", "processor features", "opt_level", "memory")
+_FIELDS: Final = (
+    *("version", "system", "processor", "processor features"),
+    *("opt_level", "memory", "features"),
+)
 
 
 def _difference(found: str, wanted: str) -> str:

@@ -1,7 +1,8 @@
 """Values between Python and WebAssembly, with all care: what the fast paths leave to Python.
 
 Integers of the signed or the unsigned range of the width are taken, from anything with `__index__`;
-floats from anything with `__float__` or `__index__`. Anything else raises TypeError or OverflowError.
+floats from anything with `__float__` or `__index__`; a v128 also from 16 bytes. Anything else raises
+TypeError or OverflowError.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def check_type(type_: ValType) -> None:
     if isinstance(type_, RefType):
         known = not isinstance(type_.heap, int) and top(type_.heap) != "exn"
     else:
-        known = type_ in (I32, I64, F32, F64)
+        known = type_ in (I32, I64, F32, F64, V128)
     if not known:
         raise UnsupportedFeature(f"unsupported type {type_}")
 
@@ -92,4 +93,4 @@ def from_bits(type_: ValType, bits: int, references: References) -> object:
         return struct.unpack("<f", bits.to_bytes(4, "little"))[0]
     if type_ is F64:
         return struct.unpack("<d", bits.to_bytes(8, "little"))[0]
-    return bits
+    return bits.to_bytes(16, "little")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler.target import OPT_LEVELS
 from wasmine.vm.signatures import SignatureRegistry
+from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import ModuleInfo
 
 if TYPE_CHECKING:
@@ -20,21 +21,31 @@ class Engine:
     `opt_level` is what LLVM is asked to do: `"none"` (code generation only), `"light"` (the
     default), `"O1"`, `"O2"` or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
     memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
-    possible, with checks).
+    possible, with checks). `features` are the proposals that modules may use.
     Raises ValueError for other values.
     """
 
-    def __init__(self, *, opt_level: str = "light", memory: MemoryStyle = "static") -> None:
+    def __init__(
+        self,
+        *,
+        opt_level: str = "light",
+        memory: MemoryStyle = "static",
+        features: Features = DEFAULT,
+    ) -> None:
         if opt_level not in OPT_LEVELS:
             raise ValueError(f"opt_level is one of {', '.join(OPT_LEVELS)}, not {opt_level!r}")
         if memory not in ("static", "dynamic"):
             raise ValueError(f"memory is 'static' or 'dynamic', not {memory!r}")
+        if not isinstance(features, Features):
+            raise TypeError(f"features are Features, not {features!r}")
         self.opt_level: Final = opt_level
         self.memory: Final[MemoryStyle] = memory
+        self.features: Final = features
         self.signatures: Final = SignatureRegistry()
 
     def __repr__(self) -> str:
-        return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r})"
+        features = "" if self.features == DEFAULT else f", features={self.features!r}"
+        return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r}{features})"
 
     @property
     def machine(self) -> Machine:

@@ -23,8 +23,9 @@ _ANNOTATIONS: dict[ValType, Any] = {I32: int, I64: int, F32: float, F64: float, 
 _TYPES: dict[object, ValType] = {
     int: I32,
     float: F64,
-    **{type_.name: type_ for type_ in (I32, I64, F32, F64)},
-    **{type_: type_ for type_ in (I32, I64, F32, F64)},
+    bytes: V128,
+    **{type_.name: type_ for type_ in (I32, I64, F32, F64, V128)},
+    **{type_: type_ for type_ in (I32, I64, F32, F64, V128)},
 }
 
 
@@ -76,15 +77,17 @@ class Function(StoreObject, _Base):
     """A function of a store, called like any other: `function(1, 2)`.
 
     i32 and i64 parameters take the signed and the unsigned range of their width, f32 and f64 any
-    real number, externref any object, funcref a Function of the same store; None is null. Results
-    are signed integers and floats, several of them a tuple. Raises TypeError or OverflowError
+    real number, v128 sixteen bytes or an integer of 128 bits, externref any object, funcref a
+    Function of the same store; None is null. Results are signed integers, floats and bytes, several
+    of them a tuple. Raises TypeError or OverflowError
     naming the parameter that does not fit, Trap if the code traps, StoreError if another thread is
     inside the store, and whatever a host function raises.
 
     One function of one instance is always the same object, wherever it is taken from.
 
     `Function(callable, type)` makes one from a Python callable, in `store` or a new one. Without
-    a type it is taken from the annotations: int is i32, float is f64, or the names of value types.
+    a type it is taken from the annotations: int is i32, float is f64, bytes is v128, or the names of
+    value types.
     """
 
     __slots__ = ("__weakref__", "_address", "_name", "_raw", "_store", "_type")
@@ -231,5 +234,5 @@ def _from_annotation(annotation: object, name: str) -> ValType:
         shown = "nothing" if annotation is inspect.Parameter.empty else repr(annotation)
         raise TypeError(
             f"give the function's type: the annotation of {name!r} is {shown}, "
-            "not int, float or the name of a value type"
+            "not int, float, bytes or the name of a value type"
         ) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 from wasmine.api.convert import check_type, from_bits, to_bits
 from wasmine.api.store import Store, StoreObject, store_for
-from wasmine.types import V128, GlobalType
+from wasmine.types import GlobalType
 from wasmine.vm.globals import GlobalCell
 
 
@@ -30,8 +30,7 @@ class Global(StoreObject):
     ) -> None:
         if not isinstance(type, GlobalType):
             raise TypeError(f"a global's type is a GlobalType, not {type!r}")
-        if type.value is not V128:
-            check_type(type.value)
+        check_type(type.value)
         if value is None and not type.value.is_defaultable:
             raise TypeError(f"a global of type {type.value} needs a value")
         store = store_for(store, value)

@@ -16,7 +16,7 @@ from wasmine.abi.convention import SLOT_SIZE
 from wasmine.api.convert import WIDTHS, from_bits, to_bits
 from wasmine.api.objects import Array, Struct
 from wasmine.errors import InternalError, StoreError
-from wasmine.types import EXTERNREF, FUNCREF, FunctionType, RefType
+from wasmine.types import EXTERNREF, FUNCREF, V128, FunctionType, RefType
 from wasmine.vm import memory, process, traps
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def convert_bits(function: RawFunction, arguments: tuple[object, ...], keywords:
             raise TypeError(f"{what}: bits are an integer, not {name}") from None
         if not 0 <= bits < 1 << WIDTHS[kind]:
             raise OverflowError(f"{what}: {bits} is not {WIDTHS[kind]} bits")
-        converted.append(bits)
+        # The thunk takes a v128 as bytes here too.
+        converted.append(bits.to_bytes(16, "little") if kind is V128 else bits)
     return function(*converted)
 
 
@@ -116,7 +117,8 @@ class HostCallable:
                 bits = to_bits(kind, value, store)
             except (TypeError, OverflowError) as error:
                 raise _explain(f"{self.name}() result {position} ({kind})", error) from None
-            ctypes.c_uint64.from_address(slots + position * SLOT_SIZE).value = bits
+            content = bits.to_bytes(SLOT_SIZE, "little")
+            ctypes.memmove(slots + position * SLOT_SIZE, content, SLOT_SIZE)
 
     def _values(self, result: object) -> tuple[object, ...]:
         count = len(self.type.results)

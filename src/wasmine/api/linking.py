@@ -50,11 +50,16 @@ def _look_up(imports: Mapping[str, Any], type_: ImportType) -> Any:
 
 
 def find_store(given: Sequence[object]) -> Store | None:
-    """The store of the first imported object that has one."""
+    """The store of the first imported object that belongs to one."""
     for value in given:
-        if isinstance(value, Extern):
+        if isinstance(value, Extern) and not _is_shared(value):
             return value.store
     return None
+
+
+def _is_shared(value: Extern) -> bool:
+    """Whether an object can be used in any store: shared memories are made for that."""
+    return isinstance(value, Memory) and value.linear.shared
 
 
 class _Resolver:
@@ -75,7 +80,8 @@ class _Resolver:
         if value is _MISSING:
             self._problems.append(f"unknown import {place}: expected {wanted.type}")
             return
-        if isinstance(value, Extern) and value.store is not self._store:
+        foreign = isinstance(value, Extern) and value.store is not self._store
+        if foreign and not _is_shared(value):
             raise StoreError(f"import {place}: {value!r} belongs to another store")
         problem = self._take(wanted, defined, value)
         if problem is not None:

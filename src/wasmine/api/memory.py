@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar, cast, overload
 
@@ -11,8 +12,7 @@ from wasmine.api import native
 from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.api.thunks import ensure_runtime
-from wasmine.errors import UnsupportedFeature
-from wasmine.types import I32, MemoryType
+from wasmine.types import I32, I64, MemoryType
 from wasmine.vm.memory import (
     DynamicMemory,
     LinearMemory,
@@ -72,6 +72,10 @@ class Memory(StoreObject):
 
     `Memory(MemoryType(Limits(1, 10)))` makes one of its own, in `store` or a new one. Raises
     ResourceError if there is no address space for it.
+
+    A shared memory (`MemoryType(Limits(1, 10), shared=True)`) can be imported into any store: threads
+    that run instances of their own, each in its own store, have it in common. Nothing keeps what
+    Python code does with its bytes apart from what others do at the same time.
     """
 
     __slots__ = ("__weakref__", "_linear", "_store")
@@ -83,8 +87,10 @@ class Memory(StoreObject):
         if not isinstance(type, MemoryType):
             raise TypeError(f"a memory's type is a MemoryType, not {type!r}")
         check_limits("memory", type.limits)
-        if type.shared or type.address is not I32:
-            raise UnsupportedFeature(f"unsupported memory: {type}")
+        if type.address not in (I32, I64):
+            raise ValueError(f"addresses of a memory are i32 or i64, not {type.address}")
+        if type.shared and type.maximum is None:
+            raise ValueError(f"a shared memory has a maximum: {type}")
         store = store_for(store)
         linear = in_address_space(store, lambda style: LinearMemory(type, style))
         store.context.roots.append(linear)
@@ -93,13 +99,14 @@ class Memory(StoreObject):
     @classmethod
     def of(cls, store: Store, linear: LinearMemory) -> Memory:
         """The Memory of a linear memory, always the same one."""
-        known: Memory | None = store.objects.get(linear)
+        objects = _shared if linear.shared else store.objects
+        known: Memory | None = objects.get(linear)
         if known is not None:
             return known
         self = super().__new__(_buffer_type())
         self._store = store
         self._linear = linear
-        store.objects[linear] = self
+        objects[linear] = self
         return self
 
     def __init_subclass__(cls) -> None:
@@ -135,6 +142,8 @@ class Memory(StoreObject):
         Raises ResourceError beyond the maximum and when there is no memory.
         """
         pages = operator.index(delta)
+        if self._linear.shared:
+            return self._linear.grow(pages)
         return self._store.context.exclusively(self._linear.grow, pages)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -269,6 +278,10 @@ class Memory(StoreObject):
 
     def __repr__(self) -> str:
         return f"<wasmine.Memory of {self.size} pages>"
+
+
+_shared: Final[weakref.WeakValueDictionary[object, Memory]] = weakref.WeakValueDictionary()
+"""The Memory of each shared linear memory: it is the same one in all stores."""
 
 
 @functools.cache

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from wasmine.api import archive
 from wasmine.api.engine import Engine
+from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import IMPLEMENTED
+from wasmine.wasm.features import DEFAULT, IMPLEMENTED, Features
 from wasmine.wasm.module import Kind, ModuleInfo
 from wasmine.wasm.validator import validate, validate_bodies, validate_module
 
@@ -22,31 +21,21 @@ if TYPE_CHECKING:
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str]
-
-
-def read_source(source: Source) -> bytes:
-    """The bytes of a module that is given as bytes or as a path. Raises OSError, TypeError."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
-    if isinstance(source, str | os.PathLike):
-        return Path(source).read_bytes()
-    raise TypeError(f"a module is given as bytes or a path, not {type(source).__name__}")
-
 
 class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 
-    `source` is the binary format as bytes, or the path of a file. Raises MalformedModule,
-    InvalidModule or UnsupportedFeature with the place in the module, and OSError for a path that
+    `source` is the binary format as bytes, the text format as string or bytes, or the path of a file
+    with either. Raises MalformedModule (MalformedText for text), InvalidModule or UnsupportedFeature with the place in the module, and OSError for a path that
     cannot be read.
     """
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
-        info = decode(read_source(source))
+        engine = _engine_for(engine)
+        info = decode(read_source(source), engine.features)
         validate_module(info)
         _require_implemented(info)
-        self._prepare(info, _engine_for(engine))
+        self._prepare(info, engine)
         self._own_image()
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
@@ -56,10 +45,13 @@ class Module:
         self._thunks_ready = False
 
     @staticmethod
-    def validate(source: Source) -> bool:
-        """Whether the source is a valid module. Raises TypeError or OSError if there is none."""
+    def validate(source: Source, *, features: Features = DEFAULT) -> bool:
+        """Whether the source is a valid module that uses these features at most.
+
+        Raises TypeError or OSError if there is none.
+        """
         try:
-            validate(read_source(source))
+            validate(read_source(source), features)
         except CompileError:
             return False
         return True
@@ -186,7 +178,7 @@ class Module:
         engine = _engine_for(engine)
         wasm, image = archive.unpack(bytes(memoryview(data)), engine)
         try:
-            info = decode(wasm)
+            info = decode(wasm, engine.features)
         except CompileError as error:
             raise DeserializeError(f"the compiled module contains no module: {error}") from None
         self = cls.__new__(cls)
@@ -199,7 +191,7 @@ class Module:
 
     def __reduce__(self) -> tuple[object, ...]:
         engine = self.engine
-        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory))
+        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory, engine.features))
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -227,5 +219,5 @@ def _engine_for(engine: object) -> Engine:
     return engine
 
 
-def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle) -> Module:
-    return Module(data, engine=Engine(opt_level=opt_level, memory=memory))
+def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle, features: Features) -> Module:
+    return Module(data, engine=Engine(opt_level=opt_level, memory=memory, features=features))

@@ -41,7 +41,7 @@ def translate(info: ModuleInfo, indices: range, styles: tuple[MemoryStyle, ...])
 
     `styles` are those of the module's memories. Raises CompileError.
     """
-    options = Options(memory_styles=styles)
+    options = Options(memory_styles=styles, ssse3=target.host_machine().has("ssse3"))
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
     return translate_unit(info, indices, options, bodies)
 

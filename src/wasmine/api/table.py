@@ -10,7 +10,7 @@ from wasmine.api.convert import check_type
 from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.errors import ResourceError, UnsupportedFeature
-from wasmine.types import I32, TableType
+from wasmine.types import I32, I64, TableType
 from wasmine.vm.table import LinearTable
 
 
@@ -38,7 +38,9 @@ class Table(StoreObject):
             raise TypeError(f"a table's type is a TableType, not {type!r}")
         check_limits("table", type.limits)
         check_type(type.element)
-        if not type.element.is_ref or type.address is not I32:
+        if type.address not in (I32, I64):
+            raise ValueError(f"indices of a table are i32 or i64, not {type.address}")
+        if not type.element.is_ref:
             raise UnsupportedFeature(f"unsupported table: {type}")
         if init is None and not type.element.nullable:
             raise TypeError(f"a table of {type.element} needs an element to be filled with")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wasmine.abi.libcalls import builtin
+from wasmine.abi.libcalls import BY_NAME, Builtin
 from wasmine.compiler.ir import IN_CONTEXT, INVARIANT, LLVM_TYPES, UNLIKELY
 from wasmine.errors import TrapCode
 
@@ -83,14 +83,16 @@ class FunctionBuilder:
         """The debug location of an instruction: the line is its byte offset in the module."""
         return f", !dbg !DILocation(line: {self.offsets[position]}, scope: !{self.scope})"
 
-    def located(self, lines: str, result: str, first: str, second: str = "") -> str:
+    def located(
+        self, lines: str, result: str, first: str, second: str = "", third: str = ""
+    ) -> str:
         """Lines that compute `result`, with the location of the last load that operands come from.
 
         LLVM may make a load part of the instruction that uses its value, and then it is the
         location of that one which a trap is reported at.
         """
         loaded = self.loaded
-        line = max(loaded.get(first, 0), loaded.get(second, 0))
+        line = max(loaded.get(first, 0), loaded.get(second, 0), loaded.get(third, 0))
         if not line:
             return lines
         loaded[result] = line
@@ -123,6 +125,24 @@ class FunctionBuilder:
         operands = self.stack[start:]
         del self.stack[start:]
         return operands
+
+    def zero_extended(self, name: str, operand: str) -> str:
+        """An i32 operand as i64, called `name` if it is not a constant."""
+        if operand[0] != "%":
+            return str(int(operand) & 0xFFFF_FFFF)
+        self.append(f"{name} = zext i32 {operand} to i64")
+        return name
+
+    def pop_copy(self, position: int, target_wide: bool, source_wide: bool) -> list[str]:
+        """The operands of a copy as i64: where to, where from, and the length.
+
+        An operand is an i64 already if its memory or table is wide, the length if both are.
+        """
+        wide = (target_wide, source_wide, target_wide and source_wide)
+        return [
+            operand if is_wide else self.zero_extended(f"%{letter}{position}", operand)
+            for letter, operand, is_wide in zip("xyz", self.pop(3), wide, strict=True)
+        ]
 
     def condition(self, value: str, position: int) -> str:
         """The i1 that says whether an i32 operand is not zero."""
@@ -160,12 +180,17 @@ class FunctionBuilder:
         )
 
     def call_builtin(self, position: int, name: str, *arguments: str | int) -> str:
-        """Call a builtin through VMContext with this context first; the name of its result."""
-        row = builtin(name)
-        function, result = f"%b{position}", f"%v{position}"
+        """Call what a row of `libcalls` names, through VMContext or by symbol; the name of its result.
+
+        The context is put before the arguments where the row has it.
+        """
+        row = BY_NAME[name]
+        function, result = f"@{row.symbol}", f"%v{position}"
         self.calls = True
-        self.context_load(function, "ptr", self.module.offsets.vmctx_builtin(row.index))
-        values = ("%vmctx", *arguments)
+        if isinstance(row, Builtin):
+            function = f"%b{position}"
+            self.context_load(function, "ptr", self.module.offsets.vmctx_builtin(row.index))
+        values = ("%vmctx", *arguments) if row.parameters[0][0] == "ctx" else arguments
         typed = ", ".join(f"{kind} {value}" for kind, value in zip(row.kinds, values, strict=True))
         target = "" if row.result == "void" else f"{result} = "
         self.append(f"{target}call {row.result} {function}({typed}) #3{self.location(position)}")

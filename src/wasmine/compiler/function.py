@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Final, NoReturn, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
-from wasmine.compiler import control, lowering, memories, objects, variables
+from wasmine.compiler import atomics, control, lowering, memories, objects, variables, vectors
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import Label
 from wasmine.compiler.ir import (
@@ -54,6 +54,8 @@ _HANDLERS: Final = (
     control.HANDLERS,
     variables.HANDLERS,
     memories.HANDLERS,
+    atomics.HANDLERS,
+    vectors.HANDLERS,
     objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]

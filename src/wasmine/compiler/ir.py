@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from wasmine.abi.convention import SLOT_SIZE, parameter_slots, result_slots, value_kind
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
-from wasmine.errors import UnsupportedFeature
 from wasmine.types import FunctionType, ValType
 
 WASM_CC: Final = "tailcc"
@@ -57,21 +56,27 @@ METADATA: Final = """
 """
 
 _VALUES: Final = offset_of(VMStoreContext, "values")
-_KINDS: Final = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double", "ptr": "ptr"}
+VECTOR: Final = "<2 x i64>"
+"""The type of every v128 between instructions; constants are the shortest in this one."""
+_KINDS: Final = {
+    "i32": "i32",
+    "i64": "i64",
+    "f32": "float",
+    "f64": "double",
+    "v128": VECTOR,
+    "ptr": "ptr",
+}
 
 
 class _Types(dict[ValType, str]):
     """Filled on demand, so that a lookup is one dictionary access."""
 
     def __missing__(self, value: ValType) -> str:
-        kind = value_kind(value)
-        if kind not in _KINDS:
-            raise UnsupportedFeature(f"{value} needs the simd proposal, which is not implemented")
-        return self.setdefault(value, _KINDS[kind])
+        return self.setdefault(value, _KINDS[value_kind(value)])
 
 
 LLVM_TYPES: Final = _Types()
-"""The LLVM type of each value type. UnsupportedFeature for those without."""
+"""The LLVM type of each value type."""
 
 
 @dataclass(frozen=True)
@@ -190,11 +195,24 @@ def float_constant(value: float) -> str:
     return f64_constant(int.from_bytes(struct.pack("<d", value), "little"))
 
 
+def vector_constant(bits: int) -> str:
+    """The vector with these 128 bits."""
+    if not bits:
+        return "zeroinitializer"
+    low, high = ((bits >> shift) % (1 << 64) for shift in (0, 64))
+    return f"<i64 {_signed(low)}, i64 {_signed(high)}>"
+
+
+def _signed(bits: int) -> int:
+    return bits - (bits >> 63 << 64)
+
+
 CONSTANT: Final[Mapping[str, Callable[[Any], str]]] = {
     "i32.const": str,
     "i64.const": str,
     "f32.const": f32_constant,
     "f64.const": f64_constant,
+    "v128.const": vector_constant,
 }
 """How the immediate of each constant instruction is written."""
 
@@ -204,5 +222,6 @@ ZEROS: Final = {
     "float": f64_constant(0),
     "double": f64_constant(0),
     "ptr": "null",
+    VECTOR: "zeroinitializer",
 }
 """What a declared local starts with, by LLVM type."""

@@ -163,10 +163,10 @@ TRUNC_BOUNDS: Final = {
 
 
 def template(text: str, type_: str = "", **fixed: str) -> Template:
-    """A function of (r, a) or (r, a, b) that fills in a template."""
+    """A function of (r, a), (r, a, b) or (r, a, b, c) that fills in a template."""
     for name, value in {**fixed, "t": LLVM.get(type_, ""), "f": type_}.items():
         text = text.replace(f"{{{name}}}", value)
-    parameters = "r, a, b" if "{b}" in text else "r, a"
+    parameters = "r, a, b, c" if "{c}" in text else "r, a, b" if "{b}" in text else "r, a"
     function: Template = eval(f"lambda {parameters}: f{text!r}")
     return function
 

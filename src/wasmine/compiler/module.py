@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from wasmine.abi.convention import is_counted
 from wasmine.abi.vmcontext import (
     VMGlobalDefinition,
+    VMLinearMemory,
     VMMemoryDefinition,
     VMTableDefinition,
     offset_of,
@@ -26,17 +27,20 @@ from wasmine.compiler.ir import (
     Signature,
     signature,
 )
-from wasmine.errors import UnsupportedFeature
-from wasmine.types import I32, DefinedType, FunctionType
+from wasmine.types import I64, DefinedType, FunctionType
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 
 T = TypeVar("T")
 MemoryStyle: TypeAlias = Literal["static", "dynamic"]
 """Whether the base of a memory stays where it is, with room and a guard behind it, so that accesses
-need no check (reference: MemoryStyle)."""
+need no check, or one against a constant for 64-bit addresses (reference: MemoryStyle)."""
+
+PAGE_SHIFT: Final = 16
+"""A page of linear memory is 1 << PAGE_SHIFT bytes."""
 
 _BASE: Final = offset_of(VMMemoryDefinition, "base")
 _LENGTH: Final = offset_of(VMMemoryDefinition, "current_length")
+_RESERVED: Final = offset_of(VMLinearMemory, "reserved_bytes")
 _ELEMENTS: Final = offset_of(VMTableDefinition, "base")
 _COUNT: Final = offset_of(VMTableDefinition, "current_elements")
 _STORAGE: Final = offset_of(VMGlobalDefinition, "storage")
@@ -50,6 +54,8 @@ class Options:
     """By memory index; memories beyond the end are static."""
     stack_checks: bool = True
     """Whether functions compare the stack pointer with the store's limit."""
+    ssse3: bool = False
+    """Whether the processor is an x86-64 with SSSE3, for vectors.SSSE3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,10 @@ class Pointer:
     text: str
 
 
-def _load(name: str, base: str, offset: int) -> str:
+def _load(name: str, base: str, offset: int, kind: str = "ptr") -> str:
     return (
         f"{name}p = getelementptr i8, ptr {base}, i64 {offset}\n"
-        f"{name} = load ptr, ptr {name}p{INVARIANT}{IN_CONTEXT}"
+        f"{name} = load {kind}, ptr {name}p{INVARIANT}{IN_CONTEXT}"
     )
 
 
@@ -73,16 +79,25 @@ def _address(name: str, base: str, offset: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A linear memory. `base` may be used only if it is static."""
+    """A linear memory. `base` and `reserved` may be used only if it is static."""
 
     index: int
     local: int | None
     """Index among the memories that the module defines; None for an imported one."""
     static: bool
+    wide: bool
+    """Whether addresses are i64."""
+    shared: bool
+    minimum: int
+    """Bytes that it has at least."""
     definition: Pointer
     base: Pointer
     length: Pointer
     """Where the length in bytes is, an i64."""
+    record: Pointer
+    """The VMLinearMemory."""
+    reserved: Pointer
+    """No pointer: how many bytes of address space there are from the base on, an i64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,8 @@ class Table:
     index: int
     local: int | None
     """Index among the tables that the module defines; None for an imported one."""
+    wide: bool
+    """Whether indices are i64."""
     counted: bool
     """Whether the elements are externrefs, which tables count."""
     size: int | None
@@ -116,10 +133,6 @@ class Global:
 
 def _memory(info: ModuleInfo, options: Options, offsets: VMOffsets, index: int) -> Memory:
     type_ = info.memories[index]
-    if type_.address is not I32:
-        raise UnsupportedFeature(f"memory {index} needs the memory64 proposal")
-    if type_.shared:
-        raise UnsupportedFeature(f"memory {index} needs the threads proposal")
     name = f"%memory{index}d"
     imported = index < info.imported_memories
     local = index - info.imported_memories
@@ -128,6 +141,9 @@ def _memory(info: ModuleInfo, options: Options, offsets: VMOffsets, index: int) 
         index,
         None if imported else local,
         style != ("dynamic",),
+        type_.address is I64,
+        type_.shared,
+        type_.minimum << PAGE_SHIFT,
         Pointer(
             name,
             _load(name, "%vmctx", offsets.vmctx_imported_memory(index))
@@ -136,19 +152,31 @@ def _memory(info: ModuleInfo, options: Options, offsets: VMOffsets, index: int) 
         ),
         Pointer(f"%memory{index}", _load(f"%memory{index}", name, _BASE)),
         Pointer(f"%memory{index}n", _address(f"%memory{index}n", name, _LENGTH)),
+        Pointer(
+            f"%memory{index}r",
+            _load(
+                f"%memory{index}r",
+                "%vmctx",
+                offsets.vmctx_imported_memory_from(index)
+                if imported
+                else offsets.vmctx_memory_record(local),
+            ),
+        ),
+        Pointer(
+            f"%memory{index}s", _load(f"%memory{index}s", f"%memory{index}r", _RESERVED, "i64")
+        ),
     )
 
 
 def _table(info: ModuleInfo, offsets: VMOffsets, index: int) -> Table:
     type_ = info.tables[index]
-    if type_.address is not I32:
-        raise UnsupportedFeature(f"table {index} needs the memory64 proposal")
     name = f"%table{index}d"
     imported = index < info.imported_tables
     local = index - info.imported_tables
     return Table(
         index,
         None if imported else local,
+        type_.address is I64,
         is_counted(type_.element),
         # An import's size lies within the limits that it was asked to have, and stays there.
         type_.minimum if type_.minimum == type_.maximum else None,
@@ -209,7 +237,7 @@ class Lazy(dict[int, T]):
 class ModuleContext:
     """A module, where its parts lie in VMContext, and how its code is to be generated.
 
-    Asking for a memory, table or global raises UnsupportedFeature if it cannot be compiled.
+    Asking for a global raises UnsupportedFeature if it cannot be compiled.
     """
 
     def __init__(self, info: ModuleInfo, options: Options) -> None:

@@ -38,6 +38,10 @@ class Machine:
         """`x86_64` or `aarch64`."""
         return self.triple.partition("-")[0]
 
+    def has(self, feature: str) -> bool:
+        """Whether the processor has what LLVM calls so."""
+        return f"+{feature}" in self.features.split(",")
+
 
 @functools.cache
 def _llvm() -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from wasmine.abi.libcalls import OWN
 from wasmine.compiler import heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
@@ -29,6 +30,11 @@ attributes #5 = { noinline optnone }
 """
 """Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol, of
 functions that are too large to be optimised."""
+
+
+_OWN_FUNCTIONS: Final = "\n".join(
+    f"declare {row.result} @{row.symbol}({', '.join(row.kinds)}) #4" for row in OWN
+)
 
 
 def _trap(module: ModuleContext) -> str:
@@ -80,8 +86,10 @@ class Unit:
                 *self._functions,
                 *map(self._declaration, sorted(self._called - self._defined)),
                 variables.EXTERNALS,
+                _OWN_FUNCTIONS,
                 heap.EXTERNALS,
                 objects.EXTERNALS,
+                _OWN_FUNCTIONS,
                 ATTRIBUTES,
                 METADATA,
                 *self._subprograms,

@@ -93,24 +93,24 @@ def _global_set(f: FunctionBuilder, position: int, index: int) -> None:
 
 
 def table_size(f: FunctionBuilder, position: int, table: Table) -> str:
-    """The number of elements of a table."""
+    """The number of elements of a table, as wide as its indices."""
     if table.size is not None:
         return str(table.size)
     place = f.open(table.definition, table.length)
-    f.append(f"%n{position} = load i32, ptr {place}{IN_CONTEXT}")
-    return f"%n{position}"
+    size = f"%n{position}"
+    f.append(f"{size} = load i32, ptr {place}{IN_CONTEXT}")
+    return f.zero_extended(f"{size}w", size) if table.wide else size
 
 
 def table_element(f: FunctionBuilder, position: int, table: Table, index: str) -> str:
     """The address of an element. Traps if there is none with this index."""
     size = table_size(f, position, table)
-    f.append(f"%h{position} = icmp uge i32 {index}, {size}")
+    kind = "i64" if table.wide else "i32"
+    f.append(f"%h{position} = icmp uge {kind} {index}, {size}")
     f.trap_if(f"%h{position}", position, TrapCode.TABLE_ACCESS_OUT_OF_BOUNDS)
     base = f.open(table.definition, table.base)
-    f.append(
-        f"%z{position} = zext i32 {index} to i64\n"
-        f"%e{position} = getelementptr ptr, ptr {base}, i64 %z{position}"
-    )
+    number = index if table.wide else f.zero_extended(f"%z{position}", index)
+    f.append(f"%e{position} = getelementptr ptr, ptr {base}, i64 {number}")
     return f"%e{position}"
 
 
@@ -140,7 +140,9 @@ def _table_size(f: FunctionBuilder, position: int, index: int) -> None:
 def _table_grow(f: FunctionBuilder, position: int, index: int) -> None:
     table = f.module.tables[index]
     operands = f.pop(2)
-    if table.local is None:
+    if table.wide:
+        result = f.call_builtin(position, "table64_grow", *operands, index)
+    elif table.local is None:
         result = f.call_builtin(position, "imported_table_grow", *operands, index)
     else:
         result = f.call_builtin(position, "table_grow", *operands, table.local)
@@ -148,16 +150,23 @@ def _table_grow(f: FunctionBuilder, position: int, index: int) -> None:
 
 
 def _table_fill(f: FunctionBuilder, position: int, index: int) -> None:
-    f.call_builtin(position, "table_fill", index, *f.pop(3))
+    name = "table64_fill" if f.module.tables[index].wide else "table_fill"
+    f.call_builtin(position, name, index, *f.pop(3))
 
 
-def _table_copy(f: FunctionBuilder, position: int, tables: tuple[int, int]) -> None:
-    f.call_builtin(position, "table_copy", *tables, *f.pop(3))
+def _table_copy(f: FunctionBuilder, position: int, indices: tuple[int, int]) -> None:
+    target, source = (f.module.tables[index] for index in indices)
+    if target.wide or source.wide:
+        operands = f.pop_copy(position, target.wide, source.wide)
+        f.call_builtin(position, "table64_copy", *indices, *operands)
+    else:
+        f.call_builtin(position, "table_copy", *indices, *f.pop(3))
 
 
 def _table_init(f: FunctionBuilder, position: int, indices: tuple[int, int]) -> None:
     segment, table = indices
-    f.call_builtin(position, "table_init", table, segment, *f.pop(3))
+    name = "table64_init" if f.module.tables[table].wide else "table_init"
+    f.call_builtin(position, name, table, segment, *f.pop(3))
 
 
 def _elem_drop(f: FunctionBuilder, position: int, segment: int) -> None:

@@ -144,7 +144,8 @@ class InstanceHandle:
         own = self._info.memories[self._info.imported_memories :]
         for slot, (type_, style) in enumerate(zip(own, styles, strict=True)):
             address = self.vmctx + self._offsets.vmctx_memory_definition(slot)
-            memory = LinearMemory(type_, style, address)
+            # Instances of other stores may keep a shared memory, and its definition is in here.
+            memory = LinearMemory(type_, style, address, self._arena if type_.shared else None)
             self._pointer("memory_records", slot, memory.record_address)
             self.memories.append(memory)
 

@@ -15,12 +15,12 @@ from weakref import WeakValueDictionary
 
 from wasmine.abi.vmcontext import (
     STATIC_GUARD_SIZE,
-    MemoryKind,
     VMLinearMemory,
     VMMemoryDefinition,
 )
 from wasmine.errors import ResourceError
-from wasmine.types import Limits, MemoryType
+from wasmine.types import I32, I64, Limits, MemoryType
+from wasmine.vm import process
 from wasmine.vm.mmap import Mmap
 
 WASM_PAGE_SIZE: Final = 0x1_0000
@@ -31,6 +31,8 @@ WASM_MAX_PAGES: Final = 0x1_0000
 The reference refuses to *grow* to the last page although a memory may *start* with it; the
 specification knows no such difference, and neither do we (reference row M04).
 """
+WASM_MAX_PAGES_64: Final = 1 << 48
+"""Pages that 64-bit addresses reach."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,24 @@ class StaticMemory:
     """Address space for the whole life of a memory, so that its base never moves.
 
     Accesses need no bounds check: a 32-bit index plus an offset below `offset_guard_size` ends
-    in the memory or in pages that fault.
+    in the memory or in pages that fault. A 64-bit index must be compared with the bound.
     """
 
     bound: int = WASM_MAX_PAGES
     """Pages of address space, in front of the guard."""
+    bound_64: int = 1 << 20
+    """The same for a memory of 64-bit addresses, if it does not start with more and may have as many.
+    64 GiB: room for a thousand such memories in the 47 bits of address space that a process has."""
     offset_guard_size: int = STATIC_GUARD_SIZE
     """Bytes that stay inaccessible behind the bound."""
 
 
 @dataclass(frozen=True)
 class DynamicMemory:
-    """Address space for the present size; growing may move the base. Accesses need a check."""
+    """Address space for the present size; growing may move the base. Accesses need a check.
+
+    A shared memory has address space for its maximum all the same, because it must not move.
+    """
 
     offset_guard_size: int = 0x1_0000
     """Bytes that stay inaccessible behind the space for growth."""
@@ -108,7 +116,7 @@ class LinearMemory:
         definition_address: int = 0,
         owner: object = None,
     ) -> None:
-        _check_limits(type_.limits)
+        _check_limits(type_.limits, _PAGES[type_.address])
         self.style: Final[MemoryStyle] = StaticMemory() if style is None else style
         self._declared: Final = type_
         self._owner = owner
@@ -122,14 +130,9 @@ class LinearMemory:
             self._definition = VMMemoryDefinition()
         self._record: Final = VMLinearMemory(
             definition=self.definition_address,
-            maximum_pages=_growth_limit(type_.limits, self.style),
-            style=MemoryKind.STATIC if isinstance(self.style, StaticMemory) else MemoryKind.DYNAMIC,
+            maximum_pages=_growth_limit(type_, self.style),
         )
-        reserved = type_.minimum
-        if isinstance(self.style, StaticMemory):
-            reserved = self.style.bound
-            if reserved < type_.minimum:
-                raise _invalid("reservation", reserved, type_.minimum)
+        reserved = _reservation(type_, self.style)
         length, reserved = type_.minimum * WASM_PAGE_SIZE, reserved * WASM_PAGE_SIZE
         self._mapping = self._map(length, reserved)
         self._publish(self._mapping, length, reserved)
@@ -152,6 +155,11 @@ class LinearMemory:
         return MemoryType(Limits(self.size, declared.maximum), declared.shared, declared.address)
 
     @property
+    def shared(self) -> bool:
+        """Whether instances of several stores may use it at once. Its base never moves."""
+        return self._declared.shared
+
+    @property
     def size(self) -> int:
         """The current size in pages."""
         return self.data_size // WASM_PAGE_SIZE
@@ -172,20 +180,29 @@ class LinearMemory:
         Raises LinearMemoryError, COULD_NOT_GROW beyond the limits and REGION if the system refuses;
         the memory is then as it was.
         """
+        if self.shared:
+            return self._grow_shared(delta)
         with self._lock:
             current = self.size
             if delta == 0:
                 return current
             possible = 0 < delta <= self._record.maximum_pages - current
             if not possible or self._growing:
-                fields: dict[str, int | str] = {"current": current, "attempted_delta": delta}
-                raise LinearMemoryError(MemoryErrorKind.COULD_NOT_GROW, fields)
+                raise _could_not_grow(current, delta)
             self._growing = True
             try:
                 self._grow_to((current + delta) * WASM_PAGE_SIZE)
             finally:
                 self._growing = False
             return current
+
+    def _grow_shared(self, delta: int) -> int:
+        """Native code grows it, with a lock that compiled code in other threads takes as well."""
+        if 0 <= delta <= WASM_MAX_PAGES_64:
+            current = process.current().grow_memory(self.record_address, delta)
+            if current >= 0:
+                return current
+        raise _could_not_grow(self.size, delta)
 
     def _grow_to(self, length: int) -> None:
         old, reserved = self.data_size, self._record.reserved_bytes
@@ -218,14 +235,11 @@ class LinearMemory:
     def _publish(self, mapping: Mmap, length: int, reserved: int) -> None:
         """Let code see a mapping. No call is in here, so that no signal can interrupt it."""
         record, definition = self._record, self._definition
-        record.mapping_base = mapping.base
-        record.mapping_length = mapping.length
         record.reserved_bytes = reserved
         definition.base = mapping.base
         definition.current_length = length
         if mapping is not self._mapping:
             # Views hold the old pages; without any they go now.
-            record.views = 0
             self._window = None
             self._mapping = mapping
 
@@ -252,7 +266,6 @@ class LinearMemory:
         The view keeps its pages mapped, whatever becomes of the memory. It does not grow with
         it, and after a dynamic memory has moved it shows the pages left behind.
         """
-        self._record.views = 1
         return self.window[:]
 
     def read(self, offset: int, length: int) -> bytes:
@@ -314,21 +327,30 @@ def _out_of_bounds(offset: int, length: int, size: int) -> IndexError:
     )
 
 
-def _check_limits(limits: Limits) -> None:
-    if limits.minimum > WASM_MAX_PAGES:
+_PAGES: Final = {I32: WASM_MAX_PAGES, I64: WASM_MAX_PAGES_64}
+"""By address type: the pages that a memory may have."""
+
+
+def _check_limits(limits: Limits, allowed: int) -> None:
+    if limits.minimum > allowed:
         raise LinearMemoryError(
             MemoryErrorKind.MINIMUM_TOO_LARGE,
-            {"min_requested": limits.minimum, "max_allowed": WASM_MAX_PAGES},
+            {"min_requested": limits.minimum, "max_allowed": allowed},
         )
     if limits.maximum is None:
         return
-    if limits.maximum > WASM_MAX_PAGES:
+    if limits.maximum > allowed:
         raise LinearMemoryError(
             MemoryErrorKind.MAXIMUM_TOO_LARGE,
-            {"max_requested": limits.maximum, "max_allowed": WASM_MAX_PAGES},
+            {"max_requested": limits.maximum, "max_allowed": allowed},
         )
     if limits.maximum < limits.minimum:
         raise _invalid("maximum", limits.maximum, limits.minimum)
+
+
+def _could_not_grow(current: int, delta: int) -> LinearMemoryError:
+    fields: dict[str, int | str] = {"current": current, "attempted_delta": delta}
+    return LinearMemoryError(MemoryErrorKind.COULD_NOT_GROW, fields)
 
 
 def _invalid(bound: str, pages: int, minimum: int) -> LinearMemoryError:
@@ -340,6 +362,21 @@ def _region(error: ResourceError) -> LinearMemoryError:
     return LinearMemoryError(MemoryErrorKind.REGION, {"reason": str(error)})
 
 
-def _growth_limit(limits: Limits, style: MemoryStyle) -> int:
-    maximum = WASM_MAX_PAGES if limits.maximum is None else limits.maximum
-    return min(maximum, style.bound) if isinstance(style, StaticMemory) else maximum
+def _declared_maximum(type_: MemoryType) -> int:
+    return _PAGES[type_.address] if type_.maximum is None else type_.maximum
+
+
+def _reservation(type_: MemoryType, style: MemoryStyle) -> int:
+    """The pages of address space that a new memory begins with."""
+    if isinstance(style, DynamicMemory):
+        return _declared_maximum(type_) if type_.shared else type_.minimum
+    if type_.address is I64:
+        return max(type_.minimum, min(_declared_maximum(type_), style.bound_64))
+    if style.bound < type_.minimum:
+        raise _invalid("reservation", style.bound, type_.minimum)
+    return style.bound
+
+
+def _growth_limit(type_: MemoryType, style: MemoryStyle) -> int:
+    maximum = _declared_maximum(type_)
+    return maximum if isinstance(style, DynamicMemory) else min(maximum, _reservation(type_, style))

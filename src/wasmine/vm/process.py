@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import functools
+import os
 import signal
 import threading
 import weakref
@@ -20,8 +21,14 @@ from typing import Any, Final, NamedTuple
 
 from wasmine.abi.image import Image
 from wasmine.abi.libcalls import BUILTINS
-from wasmine.abi.runtime import CodeRange, PreviousHandler, PreviousHandlers, RuntimeState
-from wasmine.abi.vmcontext import size_of
+from wasmine.abi.runtime import (
+    WAIT_QUEUES,
+    CodeRange,
+    PreviousHandler,
+    PreviousHandlers,
+    RuntimeState,
+)
+from wasmine.abi.vmcontext import VMWaitQueue, size_of
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm import threads
 from wasmine.vm.arena import Arena, Token
@@ -114,6 +121,12 @@ class Process:
         # may still be inside.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         self._previous: dict[str, dict[int, int]] = {"previous_segv": {}, "previous_bus": {}}
+        queues = WAIT_QUEUES * size_of(VMWaitQueue)
+        self.state.wait_queues = self._arena.allocate(queues)
+        # In a child process nobody waits but the thread that forked, and locks are nobody's.
+        os.register_at_fork(
+            after_in_child=functools.partial(ctypes.memset, self.state.wait_queues, 0, queues)
+        )
         self.state.signal_handlers = self._arena.allocate((signal.NSIG + 1) * 8)
         self._interrupt_handler = self._code.address("wasmine_signal")
         self.install_handlers()
@@ -287,6 +300,9 @@ class Process:
         )
         self.clear_references: Callable[[int], None] = native(
             "wasmine_externref_clear", None, address
+        )
+        self.grow_memory: Callable[[int, int], int] = native(
+            "wasmine_grow_memory", ctypes.c_int64, address, ctypes.c_uint64
         )
         self.heap_new: Callable[[int, int, int, int], int] = native(
             "wasmine_heap_new", address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64

@@ -81,6 +81,14 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
 _OVERRUN: Final = 16
 
 
+def decode_locals(info: ModuleInfo, local_index: int) -> list[ValType]:
+    """The types of a function's parameters and locals. Raises what `decode_body` raises for them."""
+    entry = info.bodies[local_index]
+    body = Body([], set(), 0, [], [], [])
+    _read_locals(info, local_index, Reader(info.data[entry.start : entry.end], entry.start), body)
+    return body.locals
+
+
 def _read_locals(info: ModuleInfo, local_index: int, reader: Reader, body: Body) -> None:
     type_index = info.functions[info.imported_functions + local_index]
     types = body.locals

@@ -22,6 +22,7 @@ from wasmine.wasm.module import (
     Import,
     Kind,
     ModuleInfo,
+    Section,
 )
 from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.reader import Reader
@@ -80,10 +81,11 @@ def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
     if section != 0 and section not in _SECTIONS:
         raise MalformedModule("malformed section id", offset)
     if section in _PROPOSALS:
-        _require_any(info.features, _PROPOSALS[section], "malformed section id", offset)
+        info.features.require(_PROPOSALS[section], "malformed section id", offset)
     size = reader.u32()
     if size > len(reader.data) - reader.position:
         raise MalformedModule("length out of bounds", reader.offset)
+    info.sections.append(Section(section, reader.position, reader.position + size))
     if section == 0:
         _read_custom(reader.part(size), info)
         return last
@@ -96,12 +98,6 @@ def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
     if reader.position != end:
         raise reader.error("section size mismatch")
     return place
-
-
-def _require_any(features: Features, proposals: tuple[str, ...], phrase: str, offset: int) -> None:
-    """Requires the first of these proposals, if none of the others is on."""
-    if not any(map(features.has, proposals)):
-        features.require(proposals[0], phrase, offset)
 
 
 def _check_counts(info: ModuleInfo, offset: int) -> None:
@@ -171,7 +167,7 @@ def _read_kind(reader: Reader, info: ModuleInfo, what: str) -> Kind:
     if code >= len(_KINDS):
         raise reader.error(phrase, back=1)
     if _KINDS[code] == "tag":
-        _require_any(info.features, _EXCEPTIONS, phrase, reader.offset - 1)
+        info.features.require(_EXCEPTIONS, phrase, reader.offset - 1)
     return _KINDS[code]
 
 
@@ -255,7 +251,9 @@ def _read_element_segment(
     if flags > 7:
         raise MalformedModule(phrase, start)
     if flags:
-        _require_any(info.features, ("bulk-memory", "reference-types"), phrase, start)
+        passive = flags & (_PASSIVE_OR_DECLARATIVE | _HAS_TABLE) == _PASSIVE_OR_DECLARATIVE
+        more = () if passive else ("reference-types",)
+        info.features.require(("bulk-memory", *more), phrase, start)
     mode: Literal["active", "passive", "declarative"] = "active"
     table, offset = 0, None
     if flags & _PASSIVE_OR_DECLARATIVE:
@@ -275,7 +273,7 @@ def _read_element_segment(
         items = [read_constant_expression(reader, info) for _ in range(count)]
     else:
         items = functions.read(reader, count)
-    return ElementSegment(mode, type_, table, offset, items)
+    return ElementSegment(flags, mode, type_, table, offset, items)
 
 
 class _FunctionReferences:
@@ -323,7 +321,8 @@ def _read_data(reader: Reader, info: ModuleInfo) -> None:
         if flags > 2:
             raise MalformedModule(phrase, start)
         if flags:
-            _require_any(info.features, ("bulk-memory", "multi-memory"), phrase, start)
+            more = ("multi-memory",) if flags == 2 else ()
+            info.features.require(("bulk-memory", *more), phrase, start)
         memory = reader.u32() if flags == 2 else 0
         offset = None if flags == 1 else read_constant_expression(reader, info)
         size = reader.u32()
@@ -350,5 +349,5 @@ _SECTIONS: Final[dict[int, Callable[[Reader, ModuleInfo], None]]] = {
 }
 _ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
 """The identifiers of the sections other than custom ones, in the order that modules keep."""
-_PROPOSALS: Final = {12: ("bulk-memory",), 13: _EXCEPTIONS}
+_PROPOSALS: Final[dict[int, str | tuple[str, ...]]] = {12: "bulk-memory", 13: _EXCEPTIONS}
 """The proposals one of which is needed for a section."""

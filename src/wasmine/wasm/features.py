@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, Self
 
 from wasmine.errors import CompileError, MalformedModule
 
@@ -12,7 +13,7 @@ from wasmine.errors import CompileError, MalformedModule
 class Features:
     """Proposals that modules may use, beyond the first version of WebAssembly.
 
-    The default is WebAssembly 3.0 and threads. Where a proposal builds on another one, as
+    The default is WebAssembly 3.0 and threads; iterating gives the names of what is on. Where a proposal builds on another one, as
     `gc` does on `function_references`, switching off the other one takes its part away only.
     """
 
@@ -55,29 +56,43 @@ class Features:
             if not isinstance(value, bool):
                 raise TypeError(f"{field.name} is True or False, not {value!r}")
 
+    @classmethod
+    def of(cls, proposals: Iterable[str]) -> Self:
+        """These proposals and no others; they are named with hyphens. Raises ValueError for others."""
+        names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
+        values = dict.fromkeys(names.values(), False)
+        for proposal in proposals:
+            if proposal not in names:
+                raise ValueError(f"no proposal is named {proposal!r}: there are {', '.join(names)}")
+            values[names[proposal]] = True
+        return cls(**values)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the proposals that are on, with hyphens."""
+        for field in fields(self):
+            if getattr(self, field.name):
+                yield field.name.replace("_", "-")
+
     def has(self, proposal: str) -> bool:
         """Whether a proposal, named as in the opcode table, is on; the first version always is."""
         return proposal == "mvp" or bool(getattr(self, proposal.replace("-", "_")))
 
     def require(
         self,
-        proposal: str,
+        proposals: str | tuple[str, ...],
         phrase: str,
         offset: int | None = None,
         error: type[CompileError] = MalformedModule,
     ) -> None:
-        """Raises the error that an engine without the proposal gives, unless it is on."""
-        if not self.has(proposal):
-            raise error(f"{phrase}: needs the {proposal} proposal, which is off", offset)
+        """Raises the error that an engine without these proposals gives, unless one of them is on."""
+        if isinstance(proposals, str):
+            proposals = (proposals,)
+        if not any(map(self.has, proposals)):
+            raise error(f"{phrase}: needs the {proposals[0]} proposal, which is off", offset)
 
     def __and__(self, other: Features) -> Features:
         """What is on in both."""
-        return Features(
-            **{
-                field.name: getattr(self, field.name) and getattr(other, field.name)
-                for field in fields(self)
-            }
-        )
+        return Features.of(set(self) & set(other))
 
 
 DEFAULT: Final = Features()
@@ -85,12 +100,7 @@ ALL: Final = Features(**{field.name: True for field in fields(Features)})
 
 IMPLEMENTED: Final = replace(
     ALL,
-    relaxed_simd=False,
-    multi_memory=False,
-    memory64=False,
-    tail_call=False,
     exceptions=False,
-    threads=False,
     legacy_exceptions=False,
 )
 """What the compiler can compile. Validation knows all of it."""

@@ -68,11 +68,23 @@ class Export:
 class ElementSegment:
     """References to put into a table; `offset` is None unless the segment is active."""
 
+    form: int
+    """The number from 0 to 7 that it begins with: which of its parts are written, and how."""
     mode: Literal["active", "passive", "declarative"]
     type: RefType
     table: int
     offset: ConstExpr | None
     items: Sequence[ConstExpr]
+
+    @property
+    def has_table(self) -> bool:
+        """Whether an active segment names its table, which may be the first."""
+        return bool(self.form & 2)
+
+    @property
+    def has_expressions(self) -> bool:
+        """Whether its items are written as expressions, not as indices of functions."""
+        return bool(self.form & 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,15 @@ class CustomSection:
     """A section that the specification gives no meaning: its content is `start` to `end`."""
 
     name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Where in the module the content of a section is; its number says of what kind it is."""
+
+    number: int
     start: int
     end: int
 
@@ -144,6 +165,8 @@ class ModuleInfo:
     data_segments: list[DataSegment] = field(default_factory=list)
     bodies: list[CodeEntry] = field(default_factory=list)
     """One for each function that is not imported."""
+    sections: list[Section] = field(default_factory=list)
+    """All sections, in their order."""
     custom_sections: list[CustomSection] = field(default_factory=list)
     places: dict[Space, array[int]] = field(
         default_factory=lambda: {space: array("Q") for space in get_args(Space)}

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedModule
 from wasmine.wasm.reader import Reader
+from wasmine.wasm.text.encoder import indirect_name_map, name_map, section, text
 
 NameMap: TypeAlias = dict[int, str]
 IndirectNameMap: TypeAlias = dict[int, NameMap]
@@ -42,10 +43,10 @@ def read_names(content: bytes) -> Names:
     reader = Reader(content)
     with suppress(MalformedModule):
         while not reader.at_end:
-            section = reader.byte()
+            number = reader.byte()
             part = reader.part(reader.u32())
-            if section in _SUBSECTIONS:
-                attribute, read = _SUBSECTIONS[section]
+            if number in _SUBSECTIONS:
+                attribute, read = _SUBSECTIONS[number]
                 with suppress(MalformedModule):
                     read(part, names, attribute)
     return names
@@ -89,6 +90,20 @@ _SUBSECTIONS: Final[dict[int, tuple[str, Callable[[Reader, Names, str], None]]]]
     10: ("fields", _read_indirect_map),
     11: ("tags", _read_name_map),
 }
+
+
+def encode_names(names: Names) -> bytes:
+    """The content of a name section that says the same: parts and indices in ascending order."""
+    parts = []
+    for number, (attribute, read) in _SUBSECTIONS.items():
+        content = getattr(names, attribute)
+        if read is _read_module_name:
+            encoded = b"" if content is None else text(content)
+        else:
+            encode = indirect_name_map if read is _read_indirect_map else name_map
+            encoded = encode(content)
+        parts.append(section(number, encoded))
+    return b"".join(parts)
 
 
 def read_producers(content: bytes) -> dict[str, list[tuple[str, str]]]:

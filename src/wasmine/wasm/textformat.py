@@ -1,43 +1,28 @@
-"""Instructions and their immediates as the text format writes them (specification 6.5)."""
+"""Types and instructions as the text format writes them (specification 6.4 and 6.5)."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from wasmine.types import FunctionType, RefType
+from wasmine.types import (
+    ArrayType,
+    CompositeType,
+    FieldType,
+    FunctionType,
+    HeapType,
+    RefType,
+    StructType,
+    ValType,
+)
+from wasmine.wasm.body import Body
+from wasmine.wasm.identifiers import Identifiers, identifier, quote
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 from wasmine.wasm.names import NameMap
-from wasmine.wasm.opcodes import Opcode
+from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
 
-_ImmediateWriter: TypeAlias = Callable[[Any, Opcode, ModuleInfo], str]
-
-
-def quote(text: str | bytes) -> str:
-    """A string of the text format."""
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    return f'"{"".join(map(_CHARACTERS.__getitem__, data))}"'
-
-
-_CHARACTERS: Final = [
-    chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\{byte:02x}"
-    for byte in range(256)
-]
-
-
-def comment(name: str | None) -> str:
-    """A name behind an index, as a comment; nothing without a name."""
-    if name is None:
-        return ""
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in name)
-    return f" (;{shown.replace(';)', '; )').replace('(;', '( ;')};)"
-
-
-def write_type(type_: FunctionType) -> str:
-    """Parameters and results of a function or block."""
-    lists = (("param", type_.params), ("result", type_.results))
-    return " ".join(f"({word} {' '.join(map(str, types))})" for word, types in lists if types)
+_Writer: TypeAlias = Callable[[Any], str]
 
 
 def write_float(bits: int, exponent_bits: int, mantissa_bits: int) -> str:
@@ -54,111 +39,277 @@ def write_float(bits: int, exponent_bits: int, mantissa_bits: int) -> str:
     return repr(struct.unpack(code, bits.to_bytes(size, "little"))[0])
 
 
-def write_expression(expression: ConstExpr, info: ModuleInfo) -> str:
-    """A constant expression in one line."""
-    return " ".join(
-        write_instruction(opcode, immediate, info) for opcode, immediate in expression.instructions
-    )
+class TypeWriter:
+    """Types of one module, with the identifiers of those that are defined in it."""
+
+    def __init__(self, identifiers: Identifiers) -> None:
+        self._identifiers = identifiers
+        self._values: dict[ValType, str] = {}
+        self._bare: dict[FunctionType, str] = {}
+
+    def heap(self, heap: HeapType) -> str:
+        """A heap type."""
+        return self._identifiers.types[heap] if isinstance(heap, int) else str(heap)
+
+    def value(self, type_: ValType) -> str:
+        """A value type."""
+        known = self._values.get(type_)
+        if known is None:
+            known = str(type_)
+            if isinstance(type_, RefType) and isinstance(type_.heap, int):
+                known = f"(ref {'null ' if type_.nullable else ''}{self.heap(type_.heap)})"
+            self._values[type_] = known
+        return known
+
+    def function(self, type_: FunctionType) -> str:
+        """Parameters and results, all after a space."""
+        known = self._bare.get(type_)
+        if known is None:
+            known = self._list("param", type_.params) + self._list("result", type_.results)
+            self._bare[type_] = known
+        return known
+
+    def signature(self, type_: FunctionType) -> str:
+        """Like `function`, with the names of the parameters among the locals."""
+        locals_ = self._identifiers.locals
+        params = self.declared("param", type_.params, 0)
+        return f"{params}{self._list('result', type_.results)}" if locals_ else self.function(type_)
+
+    def declared(self, word: str, types: Sequence[ValType], first: int) -> str:
+        """Parameters or locals from the index `first` on, those without a name in common lists."""
+        text, unnamed = "", list[ValType]()
+        for index, type_ in enumerate(types, first):
+            name = self._identifiers.locals.declare(index)
+            if not name:
+                unnamed.append(type_)
+                continue
+            text += f"{self._list(word, unnamed)} ({word}{name} {self.value(type_)})"
+            unnamed = []
+        return text + self._list(word, unnamed)
+
+    def _list(self, word: str, types: Sequence[ValType]) -> str:
+        return f" ({word} {' '.join(map(self.value, types))})" if types else ""
+
+    def composite(self, type_: CompositeType, index: int) -> str:
+        """A function, struct or array type; `index` is that of the type."""
+        match type_:
+            case FunctionType():
+                return f"(func{self.function(type_)})"
+            case StructType():
+                names = self._identifiers.fields(index)
+                fields = (
+                    f" (field{names.declare(number)} {self._field(field)})"
+                    for number, field in enumerate(type_.fields)
+                )
+                return f"(struct{''.join(fields)})"
+            case ArrayType():
+                return f"(array {self._field(type_.field)})"
+
+    def _field(self, field: FieldType) -> str:
+        storage = field.storage
+        text = self.value(storage) if isinstance(storage, ValType) else storage
+        return f"(mut {text})" if field.mutable else text
 
 
-def write_instruction(
-    opcode: Opcode, immediate: object, info: ModuleInfo, locals_: NameMap | None = None
-) -> str:
-    """An instruction with its immediates, given the names of the function's locals."""
-    kinds = opcode.immediates
-    values = immediate if len(kinds) > 1 and isinstance(immediate, tuple) else (immediate,)
-    if kinds == ("local",):
-        return f"{opcode.mnemonic} {immediate}{comment((locals_ or {}).get(values[0]))}"
-    words = [
-        _WRITERS[kind](value, opcode, info) for kind, value in zip(kinds, values, strict=False)
-    ]
-    if len(kinds) == 2 and kinds[0] != kinds[1] and kinds[1] in ("table", "memory"):
-        words.reverse()  # the binary format has the table or memory last, the text format first
-    return " ".join([opcode.mnemonic, *filter(None, words)])
-
-
-def _write_index(value: int, _opcode: Opcode, _info: ModuleInfo) -> str:
-    return str(value)
-
-
-def _write_function(index: int, _opcode: Opcode, info: ModuleInfo) -> str:
-    return f"{index}{comment(info.function_name(index))}"
-
-
-def _write_global(index: int, _opcode: Opcode, info: ModuleInfo) -> str:
-    return f"{index}{comment(info.names.globals.get(index))}"
-
-
-def _write_type_index(index: int, opcode: Opcode, _info: ModuleInfo) -> str:
-    return f"(type {index})" if "table" in opcode.immediates else str(index)
-
-
-def _write_memory(index: int, opcode: Opcode, _info: ModuleInfo) -> str:
-    return "" if index == 0 and len(opcode.immediates) == 1 else str(index)
-
-
-def _write_labels(labels: tuple[tuple[int, ...], int], _opcode: Opcode, _info: ModuleInfo) -> str:
-    return " ".join(map(str, (*labels[0], labels[1])))
-
-
-def _write_memarg(memarg: tuple[int, int, int], opcode: Opcode, _info: ModuleInfo) -> str:
-    alignment, offset, memory = memarg
-    words = [str(memory)] if memory else []
-    if offset:
-        words.append(f"offset={offset}")
-    if 1 << alignment != opcode.access:
-        words.append(f"align={1 << alignment}")
-    return " ".join(words)
-
-
-def _write_v128(bits: int, _opcode: Opcode, _info: ModuleInfo) -> str:
-    lanes = struct.unpack("<4I", bits.to_bytes(16, "little"))
-    return f"i32x4 {' '.join(f'{lane:#010x}' for lane in lanes)}"
-
-
-def _write_reference(type_: RefType, opcode: Opcode, _info: ModuleInfo) -> str:
-    return str(type_.heap if opcode.name == "ref.null" else type_)
-
-
-def _write_cast(cast: tuple[int, RefType, RefType], _opcode: Opcode, _info: ModuleInfo) -> str:
-    return " ".join(map(str, cast))
-
+_OPENING: Final = {opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates}
+_MIDDLE: Final = {BY_NAME[name].index for name in ("else", "catch", "catch_all")}
+_DELEGATE: Final = BY_NAME["delegate"].index
+_CLOSING: Final = {BY_NAME["end"].index, _DELEGATE}
+_DEEPEST: Final = 40
+"""Blocks that are indented: in deeper ones the text would move out of sight."""
 
 _CATCHES: Final = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 
 
-def _write_catches(
-    catches: tuple[tuple[int, int | None, int], ...], _opcode: Opcode, _info: ModuleInfo
-) -> str:
-    return " ".join(
-        f"({_CATCHES[kind]} {label})" if tag is None else f"({_CATCHES[kind]} {tag} {label})"
-        for kind, tag, label in catches
-    )
+class InstructionWriter:
+    """Instructions of one module."""
+
+    def __init__(self, info: ModuleInfo, identifiers: Identifiers, types: TypeWriter) -> None:
+        self._info = info
+        self._identifiers = identifiers
+        self._types = types
+        self._labels: list[str | None] = []
+        # kinds of which the text has another order than the binary format, or omits some
+        self._special: dict[tuple[str, ...], _Writer] = {
+            ("memory",): self._memory,
+            ("memory", "memory"): self._memories,
+            ("data", "memory"): self._memory_init,
+            ("elem", "table"): self._table_init,
+            ("type", "table"): self._indirect_call,
+            ("type", "field"): self._struct_field,
+        }
+        self._writers = [self._writer(opcode) for opcode in OPCODES]
+        self._mnemonics = [opcode.mnemonic for opcode in OPCODES]
+
+    def instruction(self, opcode: Opcode, immediate: object) -> str:
+        """An instruction that stands alone."""
+        write = self._writers[opcode.index]
+        return f"{opcode.mnemonic} {write(immediate)}".rstrip() if write else opcode.mnemonic
+
+    def expression(self, expression: ConstExpr) -> str:
+        """A constant expression in one line."""
+        return " ".join(self.instruction(*each) for each in expression.instructions)
+
+    def body(self, body: Body, labels: NameMap) -> Iterator[tuple[int, str]]:
+        """The instructions of a function before its final `end`: offset, and the line, indented."""
+        writers, mnemonics, stack = self._writers, self._mnemonics, self._labels
+        structured = _OPENING | _MIDDLE | _CLOSING
+        indents = ["  " * min(depth, _DEEPEST) for depth in range(_DEEPEST + 1)]
+        stack[:] = [None]
+        indent, blocks = indents[0], 0
+        lines = zip(body.codes[:-1], body.immediates, body.offsets, strict=False)
+        for code, immediate, offset in lines:
+            write = writers[code]
+            if code not in structured:
+                if write is None:
+                    yield offset, f"{indent}{mnemonics[code]}"
+                else:
+                    yield offset, f"{indent}{mnemonics[code]} {write(immediate)}".rstrip()
+            elif code in _OPENING:
+                yield offset, indent + self._block(code, immediate, labels.get(blocks))
+                stack.append(labels.get(blocks))
+                blocks += 1
+                indent = indents[min(len(stack) - 1, _DEEPEST)]
+            else:
+                if code in _CLOSING:
+                    stack.pop()
+                indent = indents[min(len(stack) - 1 - (code in _MIDDLE), _DEEPEST)]
+                yield offset, indent + self.instruction(OPCODES[code], immediate)
+                indent = indents[min(len(stack) - 1, _DEEPEST)]
+
+    def _block(self, code: int, immediate: Any, name: str | None) -> str:
+        opcode = OPCODES[code]
+        type_, *more = immediate if len(opcode.immediates) > 1 else (immediate,)
+        text = opcode.mnemonic
+        if name is not None:
+            shown = identifier(name) if name else ""
+            text += f" {shown}" if shown else f" (@name {quote(name)})"
+        text += self._block_type(type_)
+        return f"{text} {self._catches(more[0])}".rstrip() if more else text
+
+    def _block_type(self, type_: FunctionType | int) -> str:
+        """The type of a block, after a space: the index of a type, or what is short for one."""
+        if not isinstance(type_, int):
+            return self._types.function(type_)
+        types = self._info.types
+        known = types[type_].composite if type_ < len(types) else None
+        shown = self._types.function(known) if isinstance(known, FunctionType) else ""
+        return f" (type {self._identifiers.types[type_]}){shown}"
+
+    def _label(self, depth: int) -> str:
+        """A branch target: by its name, unless a block within has the same one."""
+        stack = self._labels
+        name = stack[-1 - depth] if depth < len(stack) else None
+        if not name or name in stack[len(stack) - depth :]:
+            return str(depth)
+        return identifier(name)
+
+    def _writer(self, opcode: Opcode) -> _Writer | None:
+        """What writes the immediates of this instruction; None if it has none."""
+        special = self._special.get(opcode.immediates)
+        if special is not None:
+            return special
+        if "memarg" in opcode.immediates:
+            return self._memory_access(opcode)
+        if opcode.name == "ref.null":
+            return lambda type_: self._types.heap(type_.heap)
+        if not opcode.immediates:
+            return None
+        writers = [self._immediate(kind) for kind in opcode.immediates]
+        if len(writers) == 1:
+            return writers[0]
+        return lambda values: " ".join(
+            [write(value) for write, value in zip(writers, values, strict=True)]
+        )
+
+    def _immediate(self, kind: str) -> _Writer:
+        """What writes immediates of this kind."""
+        spaces = self._identifiers
+        writers: dict[str, _Writer] = {
+            "label": self._label,
+            "labels": self._branch_table,
+            "func": spaces.functions.__getitem__,
+            "type": spaces.types.__getitem__,
+            "table": spaces.tables.__getitem__,
+            "memory": spaces.memories.__getitem__,
+            "global": spaces.globals.__getitem__,
+            "local": spaces.locals.__getitem__,
+            "tag": spaces.tags.__getitem__,
+            "data": spaces.data_segments.__getitem__,
+            "elem": spaces.elements.__getitem__,
+            "lanes": lambda lanes: " ".join(map(str, lanes)),
+            "f32": lambda bits: write_float(bits, 8, 23),
+            "f64": lambda bits: write_float(bits, 11, 52),
+            "v128": _vector,
+            "ref_null": self._types.value,
+            "ref": self._types.value,
+            "types": lambda type_: f"(result {self._types.value(type_)})",
+            "cast": self._cast,
+            "catches": self._catches,
+            "blocktype": lambda type_: self._block_type(type_).lstrip(),
+            "zero": lambda _: "",
+        }
+        return writers.get(kind, str)
+
+    def _memory_access(self, opcode: Opcode) -> _Writer:
+        natural = opcode.access.bit_length() - 1
+        memories = self._identifiers.memories
+
+        def write(memarg: tuple[int, int, int]) -> str:
+            alignment, offset, memory = memarg
+            text = memories[memory] if memory else ""
+            if offset:
+                text += f" offset={offset}"
+            if alignment != natural:
+                text += f" align={1 << alignment}"
+            return text.lstrip()
+
+        if len(opcode.immediates) == 1:
+            return write
+        return lambda values: f"{write(values[0])} {values[1]}".lstrip()
+
+    def _memory(self, memory: int) -> str:
+        return self._identifiers.memories[memory] if memory else ""
+
+    def _memories(self, memories: tuple[int, int]) -> str:
+        return " ".join(
+            map(self._identifiers.memories.__getitem__, memories if any(memories) else ())
+        )
+
+    def _memory_init(self, values: tuple[int, int]) -> str:
+        segment, memory = values
+        return f"{self._memory(memory)} {self._identifiers.data_segments[segment]}".lstrip()
+
+    def _table_init(self, values: tuple[int, int]) -> str:
+        segment, table = values
+        return f"{self._identifiers.tables[table]} {self._identifiers.elements[segment]}"
+
+    def _indirect_call(self, values: tuple[int, int]) -> str:
+        type_, table = values
+        text = self._identifiers.tables[table] if table else ""
+        return f"{text} (type {self._identifiers.types[type_]})".lstrip()
+
+    def _struct_field(self, values: tuple[int, int]) -> str:
+        type_, field = values
+        return f"{self._identifiers.types[type_]} {self._identifiers.fields(type_)[field]}"
+
+    def _branch_table(self, labels: tuple[tuple[int, ...], int]) -> str:
+        return " ".join(map(self._label, (*labels[0], labels[1])))
+
+    def _cast(self, cast: tuple[int, RefType, RefType]) -> str:
+        label, *types = cast
+        return " ".join([self._label(label), *map(self._types.value, types)])
+
+    def _catches(self, catches: tuple[tuple[int, int | None, int], ...]) -> str:
+        tags = self._identifiers.tags
+        return " ".join(
+            f"({_CATCHES[kind]} {self._label(label)})"
+            if tag is None
+            else f"({_CATCHES[kind]} {tags[tag]} {self._label(label)})"
+            for kind, tag, label in catches
+        )
 
 
-_WRITERS: Final[dict[str, _ImmediateWriter]] = {
-    **dict.fromkeys(
-        ("label", "local", "table", "tag", "data", "elem", "field", "count", "lane", "i32", "i64"),
-        _write_index,
-    ),
-    "blocktype": lambda type_, _opcode, _info: (
-        f"(type {type_})" if isinstance(type_, int) else write_type(type_)
-    ),
-    "labels": _write_labels,
-    "func": _write_function,
-    "type": _write_type_index,
-    "memory": _write_memory,
-    "global": _write_global,
-    "lanes": lambda lanes, _opcode, _info: " ".join(map(str, lanes)),
-    "memarg": _write_memarg,
-    "f32": lambda bits, _opcode, _info: write_float(bits, 8, 23),
-    "f64": lambda bits, _opcode, _info: write_float(bits, 11, 52),
-    "v128": _write_v128,
-    "ref_null": _write_reference,
-    "ref": _write_reference,
-    "types": lambda type_, _opcode, _info: f"(result {type_})",
-    "cast": _write_cast,
-    "catches": _write_catches,
-    "zero": lambda _value, _opcode, _info: "",
-}
-"""By kind of immediate."""
+def _vector(bits: int) -> str:
+    lanes = struct.unpack("<4I", bits.to_bytes(16, "little"))
+    return f"i32x4 {' '.join(f'{lane:#010x}' for lane in lanes)}"

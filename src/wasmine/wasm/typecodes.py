@@ -33,7 +33,7 @@ from wasmine.wasm import limits
 from wasmine.wasm.module import ModuleInfo, SubType
 from wasmine.wasm.reader import TOO_LONG, Reader
 
-_HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
+HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
     0x74: "noexn",
     0x73: "nofunc",
     0x72: "noextern",
@@ -49,8 +49,10 @@ _HEAP_TYPES: Final[dict[int, AbstractHeapType]] = {
 }
 _REFERENCE: Final = {0x63: True, 0x64: False}
 """The two general forms, followed by a heap type: whether they are nullable."""
+_NULLABLE_FORM: Final = ("function-references", "gc")
+"""Either brought nullable references to defined types."""
 
-_REF_TYPES: Final = {code: ref(heap) for code, heap in _HEAP_TYPES.items()}
+_REF_TYPES: Final = {code: ref(heap) for code, heap in HEAP_TYPES.items()}
 _NUMBER_TYPES: Final[dict[int, ValType]] = {0x7F: I32, 0x7E: I64, 0x7D: F32, 0x7C: F64}
 _PROPOSALS: Final[dict[AbstractHeapType, str]] = {
     "func": "reference-types",
@@ -80,9 +82,9 @@ def read_heap_type(reader: Reader, info: ModuleInfo) -> HeapType:
     offset = reader.offset
     code = reader.signed(33)
     if code >= 0:
-        info.features.require("function-references", "malformed heap type", offset)
+        info.features.require(_NULLABLE_FORM, "malformed heap type", offset)
         return info.heap_type(code)
-    heap = _HEAP_TYPES.get(code + 0x80)
+    heap = HEAP_TYPES.get(code + 0x80)
     if heap is None:
         raise MalformedModule("malformed heap type", offset)
     info.features.require(_PROPOSALS.get(heap, "gc"), "malformed heap type", offset)
@@ -93,9 +95,10 @@ def _reference_type(code: int, reader: Reader, info: ModuleInfo, phrase: str) ->
     """The reference type that begins with this code, which was read; None if there is none."""
     offset = reader.offset - 1
     if code in _REFERENCE:
-        info.features.require("function-references", phrase, offset)
+        proposals = _NULLABLE_FORM if _REFERENCE[code] else "function-references"
+        info.features.require(proposals, phrase, offset)
         return ref(read_heap_type(reader, info), _REFERENCE[code])
-    heap = _HEAP_TYPES.get(code)
+    heap = HEAP_TYPES.get(code)
     if heap is None:
         return None
     info.features.require(_PROPOSALS.get(heap, "gc"), phrase, offset)
@@ -145,7 +148,7 @@ def read_block_type(reader: Reader, info: ModuleInfo) -> FunctionType | int:
     if byte in _BLOCK_TYPES:
         reader.position += 1
         return _BLOCK_TYPES[byte]
-    if byte == _VECTOR or byte in _REFERENCE or byte in _HEAP_TYPES:
+    if byte == _VECTOR or byte in _REFERENCE or byte in HEAP_TYPES:
         return FunctionType((), (read_val_type(reader, info),))
     offset = reader.offset
     index = reader.signed(33)
@@ -219,7 +222,8 @@ def read_rec_type(reader: Reader, info: ModuleInfo) -> None:
         count = reader.count(limits.TYPES - first, "types")
         info.rec_groups.append((first, count))
     group = [_read_sub_type(reader, info, first + place, first) for place in range(count)]
-    if info.resolve:
+    # only with garbage collection can a type refer to itself
+    if info.resolve and info.features.gc:
         info.types += define(group, first)
     else:
         info.types += [defined(declaration.composite) for declaration in group]

@@ -149,6 +149,7 @@ ARCHITECTURE = Architecture(
     context_sp=176 + 8 + 31 * 8,
     # The frame record, x29 and x30, lies between.
     caller_sp=16,
+    futex=98,
     red_zone=0,
     callee_saved=tuple(f"x{number}" for number in range(19, 30)),
     llvm_options=(),

@@ -63,6 +63,8 @@ class Architecture:
     """Where it holds the stack pointer."""
     caller_sp: int
     """From a function's frame address to the stack pointer of its caller after the return."""
+    futex: int
+    """Linux's number for the system call."""
     red_zone: int
     """Bytes below its stack pointer that a function may use without moving it."""
     callee_saved: tuple[str, ...]

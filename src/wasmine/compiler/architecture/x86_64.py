@@ -88,6 +88,7 @@ ARCHITECTURE = Architecture(
     context_sp=40 + 15 * 8,
     # The saved frame pointer and the return address lie between.
     caller_sp=16,
+    futex=202,
     red_zone=128,
     callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
     # A conditional move whose operand is in memory became a branch around the load.

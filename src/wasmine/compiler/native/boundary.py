@@ -5,8 +5,8 @@ arguments, claims the store, releases the interpreter lock, sets the landing pla
 the results. `raw_*` is the same with every value as the unsigned integer of its bits.
 `import_*` is what WebAssembly code calls when a Python callable was imported.
 
-Only numbers of the common case are handled here. Everything else (other integer types, values out
-of range, several results, references to functions) goes through a Python callable that does it with
+Only numbers of the common case are handled here, and a v128 as bytes, from its bits too. Everything
+else (other integer types, values out of range, several results, references to functions) goes through a Python callable that does it with
 all care and good error messages.
 """
 
@@ -24,6 +24,7 @@ from wasmine.types import (
     FUNCREF,
     I32,
     I64,
+    V128,
     FunctionType,
     RefType,
     ValType,
@@ -62,6 +63,16 @@ _CHECK = """check.{i}:
   %fine.{i} = icmp eq ptr %error.{i}, null
   br i1 %fine.{i}, label %ready.{i}, label %slow
 ready.{i}:
+"""
+_UNBOX_VECTOR = """  %bytes.{i} = call ptr @PyBytes_AsString(ptr %object.{i})
+  %other.{i} = icmp eq ptr %bytes.{i}, null
+  br i1 %other.{i}, label %slow, label %sized.{i}
+sized.{i}:
+  %size.{i} = call i64 @PyBytes_Size(ptr %object.{i})
+  %sixteen.{i} = icmp eq i64 %size.{i}, 16
+  br i1 %sixteen.{i}, label %ready.{i}, label %slow
+ready.{i}:
+  %value.{i} = load {type}, ptr %bytes.{i}, align 1
 """
 _RAW_WIDTH = {I32: 32, F32: 32, I64: 64, F64: 64}
 _RAW_UNBOX = """  %wide.{i} = call i64 @PyLong_AsUnsignedLongLong(ptr %object.{i})
@@ -116,6 +127,8 @@ def _unbox(index: int, kind: ValType, raw: bool) -> str:
     )
     if isinstance(kind, RefType):
         return load
+    if kind is V128:
+        return load + _UNBOX_VECTOR.format(i=index, type=LLVM_TYPES[kind])
     if not raw:
         return load + (_UNBOX[kind] + _CHECK).format(i=index)
     width = _RAW_WIDTH[kind]
@@ -151,6 +164,9 @@ def _box(index: int, kind: ValType, value: str, raw: bool) -> str:
     if isinstance(kind, RefType):
         convert = f"object_from_{top(kind.heap)}ref"
         return f"  %boxed.{index} = call ptr @wasmine_{convert}(ptr %store, ptr {value})\n"
+    if kind is V128:
+        convert = "int_from_vector" if raw else "bytes_from_vector"
+        return f"  %boxed.{index} = call ptr @wasmine_{convert}({LLVM_TYPES[kind]} {value})\n"
     if not raw:
         return _BOX[kind].format(i=index, value=value)
     width = _RAW_WIDTH[kind]
@@ -264,8 +280,9 @@ accept:
 """
     if len(results) == 1 and not isinstance(results[0], RefType):
         (kind,) = results
+        unbox = _UNBOX_VECTOR if kind is V128 else _UNBOX[kind] + _CHECK
         return (
-            (_UNBOX[kind] + _CHECK).format(i=0)
+            unbox.format(i=0, type=LLVM_TYPES[kind])
             + f"""  call void @Py_DecRef(ptr %object.0)
   %saved = call ptr @PyEval_SaveThread()
   ret {LLVM_TYPES[kind]} %value.0

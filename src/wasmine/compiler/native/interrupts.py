@@ -6,12 +6,34 @@ that happens in a function body this thread holds no lock, the interpreter's lea
 may run right there, on the alternate stack. If its handler raises, the call into WebAssembly ends with
 that exception; if it returns, the code goes on at the very instruction.
 
-A signal that arrives elsewhere, in a builtin or on the way in or out, is left to the flag.
+A signal that arrives elsewhere, in a builtin or on the way in or out, is left to the flag. A thread that
+waits for a place in a shared memory is woken by it, and looks at the flag.
 """
 
 from __future__ import annotations
 
 INTERRUPTS = r"""
+; If this thread is in `memory.atomic.wait`, let it look for signals: it may not sleep yet, and then
+; the signal itself does not wake it. Otherwise the next wait looks before it sleeps.
+define internal void @interrupt_waiting() {
+  %thread = call ptr @current_thread()
+  %unknown = icmp eq ptr %thread, null
+  br i1 %unknown, label %done, label %known
+known:
+  %waiter = get volatile ptr ThreadRecord.waiter, %thread
+  %busy = icmp eq ptr %waiter, null
+  br i1 %busy, label %remember, label %tell
+tell:
+  %state = at VMWaiter.state, %waiter
+  %pair = cmpxchg ptr %state, i32 $waiting, i32 $interrupted seq_cst seq_cst
+  ret void
+remember:
+  put volatile i64 1, ThreadRecord.signalled, %thread
+  ret void
+done:
+  ret void
+}
+
 define void @wasmine_signal(i32 %signal, ptr %info, ptr %context) {
 entry:
   %detached = alloca i8, i64 $detached_size, align 16
@@ -20,6 +42,7 @@ entry:
   %slot = getelementptr ptr, ptr %handlers, i64 %number
   %python = load ptr, ptr %slot
   call void %python(i32 %signal)
+  call void @interrupt_waiting()
   %thread = call ptr @thread_in_wasm(ptr %context)
   %elsewhere = icmp eq ptr %thread, null
   br i1 %elsewhere, label %done, label %stack

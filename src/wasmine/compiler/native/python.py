@@ -202,6 +202,32 @@ object:
   ret ptr %value
 }
 
+; A v128 as 16 bytes, null with an exception set when there is no memory.
+define ptr @wasmine_bytes_from_vector($vector %value) {
+  %place = alloca $vector, align 16
+  store $vector %value, ptr %place, align 16
+  %bytes = call ptr @PyBytes_FromStringAndSize(ptr %place, i64 16)
+  ret ptr %bytes
+}
+
+; A v128 as an unsigned integer, null with an exception set when there is no memory.
+define ptr @wasmine_int_from_vector($vector %value) {
+  %bits = bitcast $vector %value to i128
+  %low = trunc i128 %bits to i64
+  %above = lshr i128 %bits, 64
+  %high = trunc i128 %above to i64
+  %low.o = call ptr @PyLong_FromUnsignedLongLong(i64 %low)
+  %high.o = call ptr @PyLong_FromUnsignedLongLong(i64 %high)
+  %distance.o = call ptr @PyLong_FromUnsignedLongLong(i64 64)
+  %shifted.o = call ptr @PyNumber_Lshift(ptr %high.o, ptr %distance.o)
+  %result = call ptr @PyNumber_Or(ptr %shifted.o, ptr %low.o)
+  call void @Py_DecRef(ptr %low.o)
+  call void @Py_DecRef(ptr %high.o)
+  call void @Py_DecRef(ptr %distance.o)
+  call void @Py_DecRef(ptr %shifted.o)
+  ret ptr %result
+}
+
 define ptr @wasmine_object_from_funcref(ptr %store, ptr %anyfunc) {
   %null = icmp eq ptr %anyfunc, null
   br i1 %null, label %none, label %ask

@@ -14,10 +14,21 @@ from wasmine.abi.runtime import (
     STACK_SLICE_SIZE,
     TRAPPED,
     VMINSTANCE_SIZE,
+    WAIT_QUEUES,
     PreviousHandlers,
 )
-from wasmine.abi.vmcontext import LANDING_COOKIE, ElementKind, Landing, VMExternRefBox, size_of
+from wasmine.abi.vmcontext import (
+    LANDING_COOKIE,
+    ElementKind,
+    Landing,
+    VMExternRefBox,
+    VMWaiter,
+    VMWaitQueue,
+    WaiterState,
+    size_of,
+)
 from wasmine.compiler.architecture import Architecture, by_name
+from wasmine.compiler.ir import VECTOR
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.collector import COLLECTOR
@@ -28,6 +39,7 @@ from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
@@ -40,6 +52,9 @@ declare i32 @PyErr_CheckSignals()
 declare i32 @PyErr_ExceptionMatches(ptr)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyBytes_AsString(ptr)
+declare ptr @PyBytes_FromStringAndSize(ptr, i64)
+declare i64 @PyBytes_Size(ptr)
 declare double @PyFloat_AsDouble(ptr)
 declare ptr @PyFloat_FromDouble(double)
 declare i64 @PyLong_AsLongLong(ptr)
@@ -47,6 +62,8 @@ declare i64 @PyLong_AsUnsignedLongLong(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyLong_FromUnsignedLongLong(i64)
 declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyNumber_Lshift(ptr, ptr)
+declare ptr @PyNumber_Or(ptr, ptr)
 declare i32 @PyList_Append(ptr, ptr)
 declare ptr @PyList_New(i64)
 declare i32 @PyObject_GetBuffer(ptr, ptr, i32)
@@ -57,9 +74,12 @@ declare void @Py_DecRef(ptr)
 declare void @Py_IncRef(ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
-declare i32 @clock_gettime(i32, ptr)
 declare i32 @madvise(ptr, i64, i32)
 declare i32 @mprotect(ptr, i64, i32)
+declare i32 @sched_yield()
+declare i64 @syscall(i64, ...)
+declare i32 @clock_gettime(i32, ptr)
+declare ptr @__errno_location()
 declare ptr @pthread_getspecific(i32)
 declare i32 @pthread_kill(i64, i32)
 declare i64 @pthread_self()
@@ -79,6 +99,8 @@ declare ptr @wasmine_reference_from(ptr, i64, ptr)
 declare ptr @wasmine_object_from_anyref(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
+declare ptr @wasmine_bytes_from_vector($vector)
+declare ptr @wasmine_int_from_vector($vector)
 """
 INTRINSICS: Final = """
 declare ptr @llvm.frameaddress.p0(i32)
@@ -143,7 +165,15 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "externref_box_size": size_of(VMExternRefBox),
         "externref_kind": ElementKind.EXTERNREF.value,
         "vminstance_size": VMINSTANCE_SIZE,
+        "futex": architecture.futex,
+        "wait_queue_shift": 64 - (WAIT_QUEUES - 1).bit_length(),
+        "wait_queue_size": size_of(VMWaitQueue),
+        "waiter_size": size_of(VMWaiter),
+        "waiting": WaiterState.WAITING.value,
+        "notified": WaiterState.NOTIFIED.value,
+        "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
+        "vector": VECTOR,
         "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
@@ -158,7 +188,7 @@ def _unit(text: str, architecture: str) -> str:
     defined = set(re.findall(r"^define .*?@([\w.]+)\(", body, re.MULTILINE))
     external = "\n".join(
         f"{line} nonlazybind"
-        for line in EXTERNAL.strip().splitlines()
+        for line in EXTERNAL.replace("$vector", VECTOR).strip().splitlines()
         if re.findall(r"@(\w+)", line)[0] not in defined
     )
     objects = "\n".join(f"@{name} = external global i8" for name in PYTHON_OBJECTS)
@@ -169,7 +199,16 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS + INTERRUPTS + REFERENCES + HEAP + COLLECTOR + OBJECTS + ENTRY + PYTHON + builtins(),
+        FAULTS
+        + INTERRUPTS
+        + REFERENCES
+        + HEAP
+        + COLLECTOR
+        + OBJECTS
+        + ENTRY
+        + PYTHON
+        + builtins()
+        + WAITING,
         architecture,
     )
 

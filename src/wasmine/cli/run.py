@@ -1,0 +1,82 @@
+"""`wasmine run`: a WASI program, or one function of a module."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+from wasmine import Function, Instance
+from wasmine.cli.common import (
+    OK,
+    Command,
+    UsageError,
+    add_features,
+    add_file,
+    add_level,
+    compile_file,
+    suggest,
+    write,
+)
+from wasmine.cli.values import format_value, parse_value
+from wasmine.wasi import Environment, WasiExit
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--invoke", metavar="NAME", help="call this export with ARGS as its arguments"
+    )
+    parser.add_argument("--env", metavar="NAME=VALUE", action="append", default=[])
+    add_level(parser)
+    add_features(parser)
+    add_file(parser)
+    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER)
+
+
+def _run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    env = dict(_variable(text) for text in arguments.env)
+    module = compile_file(arguments)
+    program = [os.path.basename(arguments.file)]
+    if arguments.invoke is None:
+        program += arguments.arguments
+    environment = Environment(program, env, stdout=stdout, stderr=stderr)
+    try:
+        instance = environment.instantiate(module)
+        if arguments.invoke is None:
+            return environment.start(instance) & 0xFF
+        results = _invoke(instance, arguments.invoke, arguments.arguments)
+    except WasiExit as exit_:
+        return exit_.code & 0xFF
+    write(stdout, results)
+    return OK
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"--env {text}: expected NAME=VALUE")
+    return name, value
+
+
+def _invoke(instance: Instance, name: str, texts: Sequence[str]) -> list[str]:
+    """Calls an export with arguments in text form and returns its results likewise."""
+    function = _exported_function(instance, name)
+    params = function.type.params
+    if len(texts) != len(params):
+        raise UsageError(f"{name} takes {len(params)} arguments, {function.type}; got {len(texts)}")
+    values = [parse_value(text, type_) for text, type_ in zip(texts, params, strict=True)]
+    returned = function(*values)
+    types = function.type.results
+    results = returned if len(types) > 1 else [returned] * len(types)
+    return [format_value(value, type_) for value, type_ in zip(results, types, strict=True)]
+
+
+def _exported_function(instance: Instance, name: str) -> Function:
+    functions = {key: item for key, item in instance.exports.items() if isinstance(item, Function)}
+    if name in functions:
+        return functions[name]
+    raise UsageError(f"there is no exported function {name}{suggest(name, functions)}")
+
+
+RUN: Final = Command("run", "Run a WASI program, or one function of a module.", _arguments, _run)
