@@ -86,7 +86,6 @@ class Unit:
                 *self._functions,
                 *map(self._declaration, sorted(self._called - self._defined)),
                 variables.EXTERNALS,
-                _OWN_FUNCTIONS,
                 heap.EXTERNALS,
                 objects.EXTERNALS,
                 _OWN_FUNCTIONS,
