@@ -21,7 +21,7 @@ INVALID: Final = "invalid module"
 LINK: Final = "link error"
 TRAP: Final = "trap"
 EXHAUSTION: Final = "exhaustion"
-EXCEPTION: Final = "WasmException"
+EXCEPTION: Final = "WebAssembly exception"
 
 _STAGES: Final[dict[type[BaseException], str]] = {
     MalformedModule: MALFORMED,
