@@ -11,7 +11,16 @@ from itertools import count
 from typing import Any, Final, NoReturn, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
-from wasmine.compiler import atomics, control, lowering, memories, objects, variables, vectors
+from wasmine.compiler import (
+    atomics,
+    control,
+    lowering,
+    memories,
+    objects,
+    variables,
+    vectormemory,
+    vectors,
+)
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.control import Label
 from wasmine.compiler.ir import (
@@ -56,6 +65,7 @@ _HANDLERS: Final = (
     memories.HANDLERS,
     atomics.HANDLERS,
     vectors.HANDLERS,
+    vectormemory.HANDLERS,
     objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
