@@ -30,7 +30,7 @@ from wasmine.abi.vmcontext import (
 )
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.errors import InternalError, Trap, TrapCode
-from wasmine.types import DefinedType, FunctionType, TagType
+from wasmine.types import FunctionType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.constants import Evaluator
 from wasmine.vm.globals import GlobalCell
@@ -47,10 +47,9 @@ UNLIMITED_GAS: Final = (1 << 64) - 1
 
 def _needs_heap(info: ModuleInfo) -> bool:
     """Whether code of the module may make objects: there is a type of some, or of an exception."""
-    composites = (
-        type_.composite if isinstance(type_, DefinedType) else type_ for type_ in info.types
+    return bool(info.tags) or not all(
+        isinstance(type_.composite, FunctionType) for type_ in info.types
     )
-    return bool(info.tags) or not all(isinstance(type_, FunctionType) for type_ in composites)
 
 
 def _required(expression: ConstExpr | None) -> ConstExpr:
