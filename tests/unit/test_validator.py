@@ -397,7 +397,7 @@ WITH_TYPES = """(module
   (type $a (array (mut i32))) (type $bytes (array i8)) (type $refs (array (mut (ref null $s))))
   (rec (type $base (sub (struct))) (type $derived (sub $base (struct (field i32)))))
   (tag $t (param i32)) (table $funcs 1 (ref null $f)) (table $externs 1 externref)
-  (elem $e funcref) (data $d "x") (func $g (type $f) local.get 0) (elem declare func $g)
+  (memory 1) (elem $e funcref) (data $d "x") (func $g (type $f) local.get 0) (elem declare func $g)
   (func (param $p (ref $s)) (local $l (ref $s)) (local $n (ref null $s)) {}))"""
 
 VALID_3 = [
@@ -469,6 +469,8 @@ INVALID_3 = [
     ("type mismatch", "(drop (ref.cast (ref func) (local.get $p)))"),
     ("type mismatch", "(drop (ref.eq (ref.null extern) (local.get $p)))"),
     ("unknown type 90", "(local (ref null 90))"),
+    ("atomic alignment must be natural", "(drop (i64.atomic.load align=4 (i32.const 0)))"),
+    ("atomic alignment must be natural", "(i32.atomic.store align=2 (i32.const 0) (i32.const 0))"),
 ]  # fmt: skip
 
 

@@ -396,7 +396,8 @@ class ThreadRecord(ctypes.Structure):
     a trap is made after landing. `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread
     is in, 0 outside; `signalled` is 1 if a signal has arrived outside since the last one.
     `stack_low` and `stack_high` bound the thread's own stack. While a signal's handler runs on the
-    alternate one, `interrupted_sp` is the stack pointer that it left.
+    alternate one, `interrupted_sp` is the stack pointer that it left. `exception` is the one that has
+    landed, until Python has taken it.
     """
 
     landing: Pointer
@@ -414,6 +415,7 @@ class ThreadRecord(ctypes.Structure):
     stack_low: Pointer
     stack_high: Pointer
     interrupted_sp: Pointer
+    exception: Pointer
 
 
 @record
@@ -455,6 +457,13 @@ class VMHostFunction(ctypes.Structure):
     callable: Pointer
     store: Pointer
     explanation: Pointer
+
+
+@record
+class VMTag(ctypes.Structure):
+    """The tag of exceptions; its address is its identity. `type_index` is the number of its type."""
+
+    type_index: VMSharedSignatureIndex
 
 
 @record

@@ -35,7 +35,7 @@ class Fixups(NamedTuple):
     """For the index of a symbol the place of its cell in the address table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Architecture:
     """A processor."""
 
@@ -57,6 +57,14 @@ class Architecture:
     """Instructions, given their own place and their cell's, that jump to what the cell holds."""
     apply: Callable[[Fixups], None]
     """Raises struct.error or OverflowError if a distance is too large for its field."""
+    saved_registers: tuple[int, ...]
+    """DWARF's numbers for the registers that a function leaves as they were, and last the one that
+    holds, or stands for, the return address."""
+    throw: str
+    """Instructions of the function `throw(environment, exception)`. They write the saved registers,
+    the stack pointer before the call and the exception to the stack, 8 bytes each in this order, call
+    `{walk}` with the address of that and the exception, load all from there again, and go on where the
+    return address now says, with the exception in the register where a landing pad expects it."""
     context_pc: int
     """Where a signal's ucontext_t holds the program counter, in bytes."""
     context_sp: int
