@@ -498,6 +498,41 @@ def test_host_objects_do_not_pile_up_in_one_call() -> None:
     made.store.collect()
 
 
+@pytest.mark.usefixtures("things")
+def test_host_objects_do_not_pile_up_where_there_are_no_objects() -> None:
+    most = 0
+
+    def make() -> Thing:
+        nonlocal most
+        most = max(most, Thing.alive)
+        return Thing()
+
+    made = instance(
+        """(module
+          (import "" "make" (func $make (result externref)))
+          (import "" "check" (func $check (param externref) (result i32)))
+          (table $t (export "t") 1 1000 externref)
+          (global $g (mut externref) (ref.null extern))
+          (func (export "many") (param $n i32) (result i32) (local $x externref) (local $sum i32)
+            (table.set $t (i32.const 0) (call $make))
+            (global.set $g (call $make))
+            (loop $again
+              (local.set $x (call $make))
+              (local.set $sum (i32.add (local.get $sum) (call $check (local.get $x))))
+              (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (i32.add (local.get $sum)
+              (i32.add (call $check (global.get $g))
+                (call $check (table.get $t (i32.const 0)))))))""",
+        {"": {"make": make, "check": lambda x: isinstance(x, Thing)}},
+    )
+    assert made.exports.many(400_000) == 400_002
+    assert made.store.heap.collections >= 2
+    assert 50_000 < most < 200_000
+    assert isinstance(made.exports.t[0], Thing)
+    del made
+    gc.collect()
+
+
 @pytest.mark.usefixtures("things", "stress")
 def test_boxes_under_stress() -> None:
     made = holders()

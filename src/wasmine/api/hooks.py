@@ -180,6 +180,11 @@ def grow_memory(record: int, delta: int) -> int:
         return -1
 
 
+def make_heap(store: Store) -> None:
+    """Give a store a heap, whose collector looks after the externrefs of a call that makes many."""
+    _ = store.context.references.heap
+
+
 def memory_view(instance: Memory) -> memoryview:
     """The buffer of a memory."""
     return instance.linear.view()
@@ -194,6 +199,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_external_from": external_from,
     "wasmine_py_funcref_from": funcref_from,
     "wasmine_py_grow_memory": grow_memory,
+    "wasmine_py_make_heap": make_heap,
     "wasmine_py_memory_view": memory_view,
     "wasmine_py_object_from_external": object_from_external,
     "wasmine_py_object_from_funcref": object_from_funcref,

@@ -1168,7 +1168,24 @@ define void @wasmine_heap_collect(ptr %store) {
 define void @wasmine_heap_poll(ptr %store) {
   %heap = get ptr VMStoreContext.heap, %store
   %none = icmp eq ptr %heap, null
-  br i1 %none, label %done, label %compare
+  br i1 %none, label %count, label %compare
+count:
+  %boxes = get i64 VMStoreContext.boxes_made, %store
+  %many = icmp uge i64 %boxes, $many_boxes
+  br i1 %many, label %make, label %done
+make:
+  put i64 0, VMStoreContext.boxes_made, %store
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %made = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_make_heap, ptr %python_store, ptr null)
+  %failed = icmp eq ptr %made, null
+  br i1 %failed, label %ignore, label %release
+ignore:
+  ; Without a heap the boxes stay until the outermost call returns.
+  call void @PyErr_Clear()
+  br label %done
+release:
+  call void @Py_DecRef(ptr %made)
+  br label %collect
 compare:
   %allocated = get i64 VMHeap.allocated, %heap
   %threshold = get i64 VMHeap.threshold, %heap

@@ -28,6 +28,8 @@ from wasmine.abi.layout import size_of
 from wasmine.abi.objects import LENGTH_OFFSET
 from wasmine.errors import TrapCode
 
+MANY_BOXES = 100_000
+"""So many boxes of a store without a heap are a reason to make one, so that they can be collected."""
 BOX_CHARGE = 160
 """Bytes that the box of an externref and its object count for: 100,000 start a collection."""
 STACK_GROWTH = 1 << 20
@@ -70,6 +72,7 @@ def heap_placeholders() -> dict[str, int]:
         "stack_growth": STACK_GROWTH,
         "stack_kept": STACK_GROWTH,
         "box_charge": BOX_CHARGE,
+        "many_boxes": MANY_BOXES,
     }
 
 

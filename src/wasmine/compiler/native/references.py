@@ -49,11 +49,17 @@ define internal void @defer(ptr %store, ptr %box) alwaysinline {
   ret void
 }
 
-; A box counts as so many bytes of the heap, if there is one, so that many of them are a reason to collect.
+; Many boxes are a reason to collect: one counts as so many bytes of the heap. Without a heap they are
+; counted, until there are so many that there has to be one.
 define internal void @charge(ptr %store) alwaysinline {
   %heap = get ptr VMStoreContext.heap, %store
   %none = icmp eq ptr %heap, null
-  br i1 %none, label %done, label %add
+  br i1 %none, label %count, label %add
+count:
+  %boxes = get i64 VMStoreContext.boxes_made, %store
+  %boxes.more = add i64 %boxes, 1
+  put i64 %boxes.more, VMStoreContext.boxes_made, %store
+  br label %done
 add:
   %allocated = get i64 VMHeap.allocated, %heap
   %more = add i64 %allocated, $box_charge

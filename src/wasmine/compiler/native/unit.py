@@ -127,6 +127,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
+    "wasmine_py_make_heap",
     "wasmine_py_memory_view",
     "wasmine_py_object_from_external",
     "wasmine_py_object_from_funcref",
