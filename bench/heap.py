@@ -114,7 +114,7 @@ def _wasmtime() -> Callable[..., Any]:
     engine = wasmtime.Engine(config)
     store = wasmtime.Store(engine)
     made = wasmtime.Instance(store, wasmtime.Module(engine, WAT), [])
-    exports = made.exports(store)
+    exports: Any = made.exports(store)
     return lambda name, *arguments: exports[name](store, *arguments)
 
 
@@ -168,7 +168,8 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(_measure(*options.child, options.rounds, options.scale)))
+        engine, title = options.child
+        print(json.dumps(_measure(engine, title, options.rounds, options.scale)))
         return
     rounds, scale = (1, 10) if options.quick else (options.rounds, options.scale)
     engines = options.engines.split(",")
@@ -178,7 +179,9 @@ def main() -> None:
         for engine in engines:
             got = _child(engine, workload.title, rounds, scale)
             each = got["seconds"] / got["objects"] * 1e9
-            row.append(f"{got['seconds']:.3f} s, {each:.1f} ns each, {got['bytes'] / 2**20:.0f} MiB")
+            row.append(
+                f"{got['seconds']:.3f} s, {each:.1f} ns each, {got['bytes'] / 2**20:.0f} MiB"
+            )
         rows.append(row)
     pauses = [_child(engine, PAUSE, 1, scale)["seconds"] for engine in engines]
     rows.append([PAUSE, *(f"{seconds * 1e3:.1f} ms" for seconds in pauses)])

@@ -335,7 +335,7 @@ def test_globals_and_tables_of_the_host_are_roots() -> None:
           (import "" "g" (global $g (mut anyref))) (import "" "t" (table $t 1 anyref))
           (func (export "set") (param anyref)
             (global.set $g (local.get 0)) (table.set $t (i32.const 0) (local.get 0)))
-          (func (export "get") (result anyref) (global.get $g))
+          (func (export "current") (result anyref) (global.get $g))
           (func (export "element") (result anyref) (table.get $t (i32.const 0))))""",
         {"": {"g": made.exports["any"], "t": made.exports["table"]}},
         store=made.store,
@@ -344,7 +344,7 @@ def test_globals_and_tables_of_the_host_are_roots() -> None:
     gc.collect()
     overwrite(made)
     assert made.exports["from any"]() == 9
-    assert other.exports.get() is other.exports.element()
+    assert other.exports.current() is other.exports.element()
 
 
 def test_what_python_holds_stays_and_what_it_drops_goes() -> None:

@@ -42,6 +42,8 @@ MINIMUM_THRESHOLD: Final = 16 << 20
 """Bytes that are always allocated before the next collection."""
 ZERO_STEP: Final = 4096
 """Bytes of a run that are zeroed at a time, at least one cell: as much as the nearest cache holds."""
+_FROM_PYTHON: Final = 3
+"""The interpreter lock is held, and Python code may have addresses in numbers."""
 STRESS = 0
 """What new heaps have as `VMHeap.stress`; tests set it."""
 _FIRST_CAPACITY: Final = 256
@@ -205,9 +207,11 @@ class Heap:
         Raises ResourceError if there is no address space.
         """
         self._store: Final = store
-        self._process: Final = process.current()
+        self._functions: Final = process.current().heap
         self._mapping: Final = Mmap.largest(_Plan(maximum).length for maximum in MAXIMUM_HEAP)
-        plan = next(filter(lambda plan: plan.length <= self._mapping.length, map(_Plan, MAXIMUM_HEAP)))
+        plan = next(
+            filter(lambda plan: plan.length <= self._mapping.length, map(_Plan, MAXIMUM_HEAP))
+        )
         self._mapping.make_accessible(0, plan.stack)
         start = self._mapping.base
         self.address: Final = start
@@ -262,7 +266,7 @@ class Heap:
 
     def _allocate(self, type_number: int, length: int, size: int) -> int:
         size = max(size, HEADER_SIZE)
-        address = self._process.heap_new(self.address, type_number, length, size)
+        address = self._functions.new(self.address, type_number, length, size)
         if not address:
             raise Trap(TrapCode.OUT_OF_MEMORY)
         return address
@@ -273,7 +277,7 @@ class Heap:
 
     def collect(self) -> None:
         """Free the objects that nothing refers to."""
-        self._process.heap_collect(self._store)
+        self._functions.collect(self._store, _FROM_PYTHON)
 
     def collect_if_due(self) -> None:
         """The same, if as much has been allocated as starts a collection in compiled code.

@@ -38,7 +38,7 @@ from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
-from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.references import BOXES, REFERENCES
 from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
 from wasmine.errors import TrapCode
@@ -89,7 +89,8 @@ declare i32 @wasmine_enter(ptr, ptr)
 declare void @wasmine_leave(ptr)
 declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
 declare void @wasmine_raise_trap(ptr)
-declare void @wasmine_heap_poll(ptr)
+declare void @wasmine_poll(ptr)
+declare void @wasmine_raise(ptr, ptr, i32) noreturn
 declare void @wasmine_unwind(ptr) noreturn
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
@@ -200,18 +201,14 @@ def _unit(text: str, architecture: str) -> str:
 def runtime_ir(architecture: str) -> str:
     """IR of the runtime: signal handler, builtins, references, entry and exit."""
     return _unit(
-        FAULTS
-        + INTERRUPTS
-        + REFERENCES
-        + HEAP
-        + COLLECTOR
-        + OBJECTS
-        + ENTRY
-        + PYTHON
-        + builtins()
-        + WAITING,
+        FAULTS + INTERRUPTS + BOXES + REFERENCES + OBJECTS + ENTRY + PYTHON + builtins() + WAITING,
         architecture,
     )
+
+
+def heap_ir(architecture: str) -> str:
+    """IR of the heap and its collector, an image of its own: not every program makes objects."""
+    return _unit(BOXES + HEAP + COLLECTOR, architecture)
 
 
 def thunks_ir(
