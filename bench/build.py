@@ -3,7 +3,8 @@
     python bench/build.py [--kernels a,b] [--jobs 2] [--force]
 
 Both builds are -O3 of the same source without vector extensions: WebAssembly 2.0 less SIMD on one
-side, the host architecture's baseline on the other. Outputs go to `bench/build/`; a file newer
+side, the host architecture's baseline on the other. Kernels with SIMD are built for WebAssembly alone,
+because their sources are in its instructions. Outputs go to `bench/build/`; a file newer
 than its sources is left alone.
 """
 
@@ -29,6 +30,7 @@ WASM_FLAGS = (
     *("-target", "wasm32-freestanding", "-mcpu=generic+bulk_memory"),
     *("-Wl,--no-entry", "-Wl,--export=run"),
 )
+SIMD_FLAGS = tuple(flag.replace("+bulk_memory", "+bulk_memory+simd128") for flag in WASM_FLAGS)
 NATIVE_FLAGS = ("-mcpu=baseline", "-shared", "-fPIC")
 
 
@@ -52,7 +54,7 @@ def is_current(output: Path, inputs: list[Path]) -> bool:
 
 def compile_one(source: Path, output: Path, flags: tuple[str, ...], force: bool) -> str | None:
     """Builds one output unless it is current; the compiler's messages if that failed."""
-    if not force and is_current(output, [source, SOURCES / "kernel.h", Path(__file__)]):
+    if not force and is_current(output, [source, *SOURCES.glob("**/*.h"), Path(__file__)]):
         return None
     zig = (sys.executable, "-m", "ziglang", "cc")
     command = [*zig, *COMMON_FLAGS, *flags, str(source), "-o", str(output)]
@@ -63,14 +65,13 @@ def compile_one(source: Path, output: Path, flags: tuple[str, ...], force: bool)
 def build(kernels: tuple[Kernel, ...], jobs: int = 2, force: bool = False) -> None:
     """Brings both builds of every kernel up to date."""
     OUTPUTS.mkdir(exist_ok=True)
-    tasks = [
-        (SOURCES / f"{kernel.name}.c", output, flags, force)
-        for kernel in kernels
-        for output, flags in (
-            (wasm_path(kernel), WASM_FLAGS),
-            (native_path(kernel), NATIVE_FLAGS),
-        )
-    ]
+    tasks = []
+    for kernel in kernels:
+        source = SOURCES / f"{kernel.source}.c"
+        flags = SIMD_FLAGS if kernel.simd else WASM_FLAGS
+        tasks.append((source, wasm_path(kernel), flags, force))
+        if not kernel.simd:
+            tasks.append((source, native_path(kernel), NATIVE_FLAGS, force))
     with ThreadPoolExecutor(jobs) as pool:
         failures = [text for text in pool.map(lambda task: compile_one(*task), tasks) if text]
     if failures:

@@ -118,7 +118,8 @@ def main() -> None:
     """The command line."""
     if len(sys.argv) != 3:
         raise SystemExit("usage: python bench/chart.py RESULTS.json PICTURE.svg")
-    kernels = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["kernels"]
+    measured = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["kernels"]
+    kernels = [kernel for kernel in measured if kernel["category"] != "SIMD"]
     picture = Path(sys.argv[2])
     picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_text(draw(kernels), encoding="utf-8")

@@ -13,6 +13,16 @@ class Kernel:
     n: int
     category: str
 
+    @property
+    def simd(self) -> bool:
+        """Whether it is built with SIMD, from `kernels/simd/`, and for WebAssembly alone."""
+        return self.category == "SIMD"
+
+    @property
+    def source(self) -> str:
+        """Its source without the suffix, relative to `kernels/`."""
+        return self.name.replace("-", "/")
+
 
 KERNELS = (
     Kernel("collatz", 820_000, "integer"),
@@ -63,6 +73,22 @@ KERNELS = (
     Kernel("raytrace", 1_200_000, "float"),
     Kernel("blur", 7_400, "float"),
     Kernel("dct", 260_000, "float"),
+    Kernel("simd-base64", 9_000, "SIMD"),
+    Kernel("simd-blur", 20_000, "SIMD"),
+    Kernel("simd-chacha20", 500_000, "SIMD"),
+    Kernel("simd-dot8", 18_000, "SIMD"),
+    Kernel("simd-idct", 2_600_000, "SIMD"),
+    Kernel("simd-mandelbrot", 23_000, "SIMD"),
+    Kernel("simd-matmul", 2_900, "SIMD"),
+    Kernel("simd-memchr", 95_000, "SIMD"),
+    Kernel("simd-minmax", 27_000, "SIMD"),
+    Kernel("simd-nbody", 125_000, "SIMD"),
+    Kernel("simd-quantise", 58_000, "SIMD"),
+    Kernel("simd-saxpy", 160_000, "SIMD"),
+    Kernel("simd-search", 13_000, "SIMD"),
+    Kernel("simd-sha256", 190_000, "SIMD"),
+    Kernel("simd-utf8", 43_000, "SIMD"),
+    Kernel("simd-yuv", 52_000, "SIMD"),
 )
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+import wasmtime
+
 from wasmine.wasm.opcodes import OPCODES, Opcode
 
 CASE: Final = 64
@@ -149,7 +151,8 @@ def cases(opcode: Opcode, seed: int, count: int) -> bytes:
     return bytes(found)
 
 
-def _immediate(opcode: Opcode, random: Random) -> str:
+def immediate(opcode: Opcode, random: Random) -> str:
+    """Lane numbers for an instruction, as text."""
     count = 16 if "lanes" in opcode.immediates else len(opcode.immediates)
     if count == 16 and random.random() < 0.5:
         # Whole lanes of some width, as most shuffles have them.
@@ -159,13 +162,14 @@ def _immediate(opcode: Opcode, random: Random) -> str:
     return " ".join(str(random.randrange(opcode.lanes)) for _ in range(count))
 
 
-def _text(opcode: Opcode, immediate: str, operands: list[str], strict: bool) -> str:
+def _text(opcode: Opcode, chosen: str, operands: list[str], strict: bool) -> str:
     if strict and opcode.name in STRICT:
         return STRICT[opcode.name].format(*operands)
-    return f"({opcode.name} {immediate} {' '.join(operands)})"
+    return f"({opcode.name} {chosen} {' '.join(operands)})"
 
 
-def _constant(kind: str, content: bytes) -> str:
+def constant(kind: str, content: bytes) -> str:
+    """The constant of a type with the bits at the beginning of 16 bytes."""
     if kind == "v128":
         return f"(v128.const i8x16 {' '.join(map(str, content))})"
     width = _WIDTHS[kind]
@@ -175,48 +179,67 @@ def _constant(kind: str, content: bytes) -> str:
     return f"({kind}.reinterpret_i{width} (i{width}.const {bits}))"
 
 
-def module(
-    opcode: Opcode, seed: int, count: int, constants: int, strict: bool
-) -> tuple[str, list[Constant]]:
-    """The text of a module for an instruction, and its functions with constants.
+def functions(
+    opcode: Opcode, seed: int, constants: int, strict: bool
+) -> tuple[list[str], list[Constant]]:
+    """The functions for an instruction as text, and those of them with constants.
 
-    `all` takes the number of cases. `constants` is for how many cases there are such functions.
+    The one that has the instruction's name takes the number of cases. `constants` is for how many
+    cases there are functions with constants, which take the place of the case.
     """
     assert opcode.params is not None
     assert opcode.results is not None
     random = Random(f"{opcode.name} {seed} immediates")
-    memory = cases(opcode, seed, count)
+    memory = cases(opcode, seed, constants)
     kinds = [type_.name for type_ in opcode.params]
     (result,) = (type_.name for type_ in opcode.results)
     loads = [
         f"({kind}.load offset={16 * number} (local.get 0))" for number, kind in enumerate(kinds)
     ]
-    body = _text(opcode, _immediate(opcode, random), loads, strict)
-    lines = [
-        (
-            '(func (export "all") (param $count i32) (local $at i32) (local $end i32)'
-            f" (local.set $end (i32.mul (local.get $count) (i32.const {CASE})))"
-            f" (loop $again ({result}.store offset={RESULT} (local.get $at)"
-            f" {body.replace('(local.get 0)', '(local.get $at)')})"
-            f" (local.set $at (i32.add (local.get $at) (i32.const {CASE})))"
-            " (br_if $again (i32.lt_u (local.get $at) (local.get $end)))))"
-        )
-    ]
+    lines = [loop(opcode.name, result, _text(opcode, immediate(opcode, random), loads, strict))]
     found = []
     for case in range(constants):
-        immediate = _immediate(opcode, random)
+        chosen = immediate(opcode, random)
         for number, kind in enumerate(kinds):
             start = CASE * case + 16 * number
             operands = list(loads)
-            operands[number] = _constant(kind, memory[start : start + 16])
-            body = _text(opcode, immediate, operands, strict)
-            name = f"{case} {number}"
+            operands[number] = constant(kind, memory[start : start + 16])
+            body = _text(opcode, chosen, operands, strict)
+            name = f"{opcode.name} {case} {number}"
             lines.append(
                 f'(func (export "{name}") (param i32)'
                 f" ({result}.store offset={RESULT} (local.get 0) {body}))"
             )
             found.append(Constant(name, case, number))
-    return f'(module (memory (export "memory") {PAGES})\n' + "\n".join(lines) + ")", found
+    return lines, found
+
+
+def loop(name: str, result: str, body: str) -> str:
+    """A function that stores what an expression makes of each case at the address in local 0.
+
+    The expression may use local 2, a v128.
+    """
+    return (
+        f'(func (export "{name}") (param i32) (local $end i32) (local v128)'
+        f" (local.set $end (i32.mul (local.get 0) (i32.const {CASE}))) (local.set 0 (i32.const 0))"
+        f" (loop $again ({result}.store offset={RESULT} (local.get 0) {body})"
+        f" (local.set 0 (i32.add (local.get 0) (i32.const {CASE})))"
+        " (br_if $again (i32.lt_u (local.get 0) (local.get $end)))))"
+    )
+
+
+def module(lines: list[str]) -> str:
+    """A module of such functions."""
+    return f'(module (memory (export "memory") {PAGES})\n' + "\n".join(lines) + ")"
+
+
+def modules(opcodes: list[Opcode], seed: int, constants: int) -> tuple[str, str]:
+    """A module for some instructions, and the one for the reference."""
+    ours, theirs = (
+        [line for opcode in opcodes for line in functions(opcode, seed, constants, strict)[0]]
+        for strict in (False, True)
+    )
+    return module(ours), module(theirs)
 
 
 def _lanes(content: bytes, width: int) -> Iterator[int]:
@@ -229,7 +252,7 @@ _MOVES: Final = ("abs", "neg", "pmin", "pmax", "splat", "lane", "eq", "ne", "lt"
 """Operations on floats that say nothing of NaNs, so that every bit counts."""
 
 
-def _arithmetic(opcode: Opcode) -> str:
+def arithmetic(opcode: Opcode) -> str:
     """The kind of the lanes in which an instruction makes NaNs; empty if it makes none."""
     shape, _, operation = opcode.name.partition(".")
     if shape not in ("f32x4", "f64x2") or operation in _MOVES or "lane" in operation:
@@ -239,7 +262,7 @@ def _arithmetic(opcode: Opcode) -> str:
 
 def difference(opcode: Opcode, operands: bytes, found: bytes, expected: bytes) -> str | None:
     """What is wrong with a result, where `expected` is the reference's."""
-    kind = _arithmetic(opcode)
+    kind = arithmetic(opcode)
     shown = f"{opcode.name} {operands.hex(' ', 16)}: {found.hex()}, expected {expected.hex()}"
     if not kind:
         return None if found == expected else shown
@@ -272,14 +295,32 @@ Run = Callable[[bytes, str, int], bytes]
 """Fills the memory, calls an export with an integer, gives the memory."""
 
 
+def reference(source: str) -> Run:
+    """A module's memory in wasmtime, before and after a call."""
+    store = wasmtime.Store()
+    compiled = wasmtime.Module(store.engine, source)
+    exports = wasmtime.Instance(store, compiled, []).exports(store)
+    memory = exports["memory"]
+    assert isinstance(memory, wasmtime.Memory)
+
+    def run(content: bytes, name: str, argument: int) -> bytes:
+        memory.write(store, content)
+        function = exports[name]
+        assert isinstance(function, wasmtime.Func)
+        function(store, argument)
+        return bytes(memory.read(store, 0, len(content)))
+
+    return run
+
+
 def differences(
     opcode: Opcode, seed: int, count: int, constants: int, ours: Run, theirs: Run
 ) -> Iterator[str]:
-    """Where two engines disagree; `ours` runs the module as it is, `theirs` its strict form."""
+    """Where two engines disagree that run the two of `modules`, on at least `constants` cases."""
     memory = cases(opcode, seed, count)
-    _, functions = module(opcode, seed, count, constants, strict=False)
-    runs = [("all", count, range(count))]
-    runs += [(one.name, CASE * one.case, range(one.case, one.case + 1)) for one in functions]
+    _, folded = functions(opcode, seed, constants, strict=False)
+    runs = [(opcode.name, count, range(count))]
+    runs += [(one.name, CASE * one.case, range(one.case, one.case + 1)) for one in folded]
     for name, argument, touched in runs:
         found, expected = ours(memory, name, argument), theirs(memory, name, argument)
         for case in touched:

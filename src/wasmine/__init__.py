@@ -7,6 +7,7 @@ instance.exports.add(1, 2)
 """
 
 from wasmine.api.engine import Engine
+from wasmine.api.exceptions import Tag, WasmException
 from wasmine.api.function import Function
 from wasmine.api.globals import Global
 from wasmine.api.instance import Exports, Instance
@@ -102,11 +103,13 @@ __all__ = [
     "StructType",
     "Table",
     "TableType",
+    "Tag",
     "TagType",
     "Trap",
     "TrapCode",
     "UnsupportedFeature",
     "ValType",
+    "WasmException",
     "WasmineError",
     "__version__",
     "defined",

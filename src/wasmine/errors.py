@@ -8,6 +8,7 @@
     │   └── UnsupportedFeature       it needs a proposal that is off or not implemented
     ├── LinkError                    imports are missing or do not fit
     ├── Trap                         WebAssembly code stopped; also a RuntimeError
+    ├── WasmException                WebAssembly code threw it, and nobody there caught it
     ├── ResourceError                memory, a table or address space cannot be had; also a MemoryError
     ├── StoreError                   objects of different stores, or a store that another thread uses
     ├── DeserializeError             bytes that are not a module compiled by this version for this CPU

@@ -620,6 +620,13 @@ class TagType:
     """The tag of an exception; the parameters of its type are what the exception carries."""
 
     type: FunctionType
+    definition: DefinedType = None  # type: ignore[assignment]
+    """Where a module defines the type in a recursion group, its place there: tags of such types differ
+    from those of types that stand alone."""
+
+    def __post_init__(self) -> None:
+        if self.definition is None:
+            object.__setattr__(self, "definition", defined(self.type))  # type: ignore[unreachable]
 
     def __str__(self) -> str:
         return f"tag {self.type}"

@@ -125,7 +125,7 @@ def test_sources(tmp_path: Path) -> None:
     for use in (Module, Module.validate):
         with pytest.raises(FileNotFoundError):
             use(tmp_path / "none.wasm")
-        with pytest.raises(TypeError, match="given as bytes or a path, not NoneType"):
+        with pytest.raises(TypeError, match="given as bytes, text or a path, not NoneType"):
             use(None)  # type: ignore[arg-type]
 
 

@@ -167,7 +167,7 @@ WRONG: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: Instance(b""), TypeError, "made from a Module, not b''"),  # type: ignore[arg-type]
     (lambda: Instance(module("(module)"), 5), TypeError, "imports are a mapping of mappings"),  # type: ignore[arg-type]
     (lambda: Instance(module("(module)"), store=5), TypeError, "a store is a Store, not 5"),  # type: ignore[arg-type]
-    (lambda: Module(5), TypeError, "given as bytes or a path, not int"),  # type: ignore[arg-type]
+    (lambda: Module(5), TypeError, "given as bytes, text or a path, not int"),  # type: ignore[arg-type]
     (lambda: Module(assemble("(module)"), engine=5), TypeError, "is an Engine, not 5"),  # type: ignore[arg-type]
     (lambda: Module.deserialize("x"), TypeError, "bytes-like"),  # type: ignore[arg-type]
     (lambda: Store(5), TypeError, "a store's engine is an Engine, not 5"),  # type: ignore[arg-type]

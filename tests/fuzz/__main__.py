@@ -7,14 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-from . import generate
-from .campaign import Tally, campaign, work
+from .campaign import Tally, campaign, module, work
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many seeds")
     parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    parser.add_argument("--source", choices=("smith", "suite"), default="smith")
     parser.add_argument("--save", type=Path, metavar="DIR", help="write the modules with findings")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -29,15 +29,15 @@ def main() -> int:
     """Exit code 1 if anything was found."""
     arguments = _arguments()
     if arguments.work:
-        work(arguments.seed, arguments.count)
+        work(arguments.seed, arguments.count, arguments.source)
         return 0
     began, total, findings = time.monotonic(), Tally(), 0
-    for so_far, found in campaign(arguments.seed, arguments.count):
+    for so_far, found in campaign(arguments.seed, arguments.count, arguments.source):
         total = so_far
         for finding in found:
             findings += 1
             _say(f"--- seed {finding.seed}\n{finding.text}")
-            wasm = generate.module(finding.seed)
+            wasm = module(finding.seed, arguments.source)
             if arguments.save is not None and wasm is not None:
                 arguments.save.mkdir(parents=True, exist_ok=True)
                 (arguments.save / f"{finding.seed}.wasm").write_bytes(wasm)

@@ -25,7 +25,15 @@ _CODES: Final = {
     wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: wasmine.TrapCode.INTEGER_DIVISION_BY_ZERO,
     wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: wasmine.TrapCode.BAD_CONVERSION_TO_INTEGER,
     wasmtime.TrapCode.UNREACHABLE: wasmine.TrapCode.UNREACHABLE_CODE_REACHED,
+    wasmtime.TrapCode.HEAP_MISALIGNED: wasmine.TrapCode.UNALIGNED_ATOMIC,
+    wasmtime.TrapCode.ATOMIC_WAIT_NON_SHARED_MEMORY: wasmine.TrapCode.EXPECTED_SHARED_MEMORY,
+    wasmtime.TrapCode.NULL_REFERENCE: wasmine.TrapCode.NULL_REFERENCE,
+    wasmtime.TrapCode.ARRAY_OUT_OF_BOUNDS: wasmine.TrapCode.ARRAY_OUT_OF_BOUNDS,
+    wasmtime.TrapCode.ALLOCATION_TOO_LARGE: wasmine.TrapCode.ALLOCATION_TOO_LARGE,
+    wasmtime.TrapCode.CAST_FAILURE: wasmine.TrapCode.CAST_FAILURE,
 }
+_NULLS: Final = {code for code in wasmine.TrapCode if code.name.startswith("NULL_")}
+"""What wasmtime does not tell apart."""
 
 Host = Callable[[str, FunctionType], Callable[..., Any]]
 
@@ -110,21 +118,16 @@ class Wasmine:
 
     def reason(self, error: Exception) -> str | None:
         """See Guest."""
-        return error.code.message if isinstance(error, wasmine.Trap) else None
+        if not isinstance(error, wasmine.Trap):
+            return None
+        code = wasmine.TrapCode.NULL_REFERENCE if error.code in _NULLS else error.code
+        return code.message
 
 
 @functools.cache
 def wasmtime_engine() -> wasmtime.Engine:
-    """wasmtime with WebAssembly 2.0 and nothing else."""
+    """wasmtime with what wasmine has."""
     config = wasmtime.Config()
-    config.wasm_threads = False
-    config.wasm_tail_call = False
-    config.wasm_multi_memory = False
-    config.wasm_memory64 = False
-    config.wasm_relaxed_simd = False
-    config.wasm_exceptions = False
-    config.wasm_gc = False
-    config.wasm_function_references = False
     config.wasm_wide_arithmetic = False
     config.wasm_custom_page_sizes = False
     config.parallel_compilation = False

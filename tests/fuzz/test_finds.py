@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from typing import Final
+
 import pytest
 
 pytest.importorskip("wasmtime", reason="differential fuzzing compares with wasmtime")
@@ -10,7 +13,7 @@ from wasmtime import wat2wasm
 
 import wasmine
 
-_CONDITIONAL_LOADS = """(module (memory 1)
+_CONDITIONAL_LOADS: Final = """(module (memory 1)
   (func (export "move") (param i32 i32) (result i32)
     (i32.eqz (select (i32.load (local.get 0)) (i32.load offset=65000 (i32.const 1022))
                      (local.get 1))))
@@ -30,3 +33,28 @@ def test_a_load_whose_value_is_not_selected_still_traps(name: str, opt_level: st
         with pytest.raises(wasmine.Trap) as caught:
             function(0, chosen)
         assert caught.value.code is wasmine.TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
+
+
+_ROOTS: Final = """(module
+  (func (export "f64") (param v128) (result i64) (local f64)
+    (local.set 1 (f64x2.extract_lane 0 (local.get 0)))
+    (i64.reinterpret_f64
+      (select (f64.const nan) (f64.sqrt (local.get 1)) (f64.lt (local.get 1) (f64.const 0)))))
+  (func (export "f64x2") (param v128) (result i64) (local v128)
+    (local.set 1 (f64x2.sqrt (local.get 0)))
+    (i64x2.extract_lane 0
+      (f64x2.pmax
+        (v128.bitselect (local.get 1) (v128.const f64x2 nan nan)
+          (f64x2.eq (local.get 1) (local.get 1)))
+        (v128.const f64x2 1 1)))))"""
+
+
+@pytest.mark.parametrize("opt_level", ["none", "light", "O2"])
+@pytest.mark.parametrize("name", ["f64", "f64x2"])
+def test_the_nan_that_replaces_a_root_is_that_nan(name: str, opt_level: str) -> None:
+    """LLVM took the root for it, because the root of a negative number is a NaN as well."""
+    engine = wasmine.Engine(opt_level=opt_level)
+    module = wasmine.Module(bytes(wat2wasm(_ROOTS)), engine=engine)
+    function = wasmine.Instance(module).exports[name]
+    assert function(struct.pack("<2d", -1.0, -1.0)) == 0x7FF8_0000_0000_0000
+    assert function(struct.pack("<2d", 4.0, 4.0)) == 0x4000_0000_0000_0000

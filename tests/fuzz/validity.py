@@ -57,8 +57,8 @@ def disagreements(wasm: bytes, seed: int) -> list[str]:
     """Disagreements about damaged copies of a module; those that are valid must also compile."""
     random = Random(seed)
     found = []
-    for source in (wasm, everything(seed)):
-        for _ in range(COPIES if source is not None else 0):
+    for source in filter(None, (wasm, everything(seed))):
+        for _ in range(COPIES):
             copy = random.choice((damaged, altered))(source, random)
             text = disagreement(copy)
             if text is not None:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "script": {"errors", "types", "wasm", "wasmine"},
     "cli": {"errors", "types", "wasm", "api", "wasi", "script", "wasmine"},
     "__main__": {"cli"},
-    "__init__": {"errors", "types", "api", "version"},
+    "__init__": {"errors", "types", "wasm", "api", "version"},
 }
 
 # Whoever wants another LLVM exchanges this file.

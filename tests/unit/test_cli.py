@@ -242,6 +242,24 @@ def test_validate(module: str, tmp_path: Path) -> None:
     failed(1, "magic header not detected", "validate", str(wrong))
 
 
+def test_features_are_switched(tmp_path: Path) -> None:
+    old = tmp_path / "old.wat"
+    old.write_text("(module (tag) (func try catch_all end))")
+    failed(1, "illegal opcode 06: try needs the legacy-exceptions", "validate", str(old))
+    assert Outcome("validate", "--enable", "legacy-exceptions", str(old)).code == 0
+    vector = tmp_path / "vector.wat"
+    vector.write_text('(module (func (export "f") (param v128)))')
+    for command in ("validate", "inspect"):
+        assert Outcome(command, "--disable=gc", str(vector)).code == 0
+    for command in ("validate", "inspect", "run"):
+        failed(1, "malformed value type: needs the simd", command, "--disable=simd", str(vector))
+    script = tmp_path / "script.wast"
+    script.write_text(vector.read_text())
+    assert Outcome("wast", str(script)).code == 0
+    assert "needs the simd proposal" in Outcome("wast", "--disable", "simd", str(script)).stdout
+    failed(2, "invalid choice: 'sims'", "validate", "--enable", "sims", str(old))
+
+
 COMMANDS = ["run", "validate", "inspect", "dump", "wat2wasm", "wast"]
 
 

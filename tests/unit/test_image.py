@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from wasmine.abi.image import HEADER_SIZE, FunctionExtent, Image
-from wasmine.abi.linetable import LineProgram, PcTable, pack_line_programs, read_line_programs
+from wasmine.abi.linetable import LineProgram, pack_line_programs, read_line_programs
+from wasmine.abi.unwind import FrameRow, FrameTable
 from wasmine.errors import DeserializeError, InternalError
 
 # Of the standard opcodes 1 to 12, as LLVM declares them.
@@ -54,7 +55,15 @@ IMAGE = Image(
         FunctionExtent("übrig", 0x50, 100, 4096),
     ),
     slots=("memcpy", "floor"),
-    frames=PcTable([(0, 9), (0x50, 9), (0x52, 17), (0xB4, 0)]).pack(),
+    frames=FrameTable(
+        [
+            FrameRow(0, 9, 0, 0),
+            FrameRow(0x50, 9, 0, 7),
+            FrameRow(0x52, 17, 0xA0, 7),
+            FrameRow(0xB4, 0, 0, 0),
+        ],
+        bytes([0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 1]),
+    ).pack(),
     lines=pack_line_programs([LINES]),
 )
 

@@ -16,6 +16,7 @@ from wasmine.types import (
     ArrayType,
     FieldType,
     FunctionType,
+    StorageType,
     StructType,
     ref,
 )
@@ -34,7 +35,12 @@ EXNREF = ref("exn")
         (["i8", V128, EXNREF], (8, 16, 32), 40, (32,)),
     ],
 )
-def test_structs(storages, offsets, size, references) -> None:
+def test_structs(
+    storages: list[StorageType],
+    offsets: tuple[int, ...],
+    size: int,
+    references: tuple[int, ...],
+) -> None:
     layout = struct_layout(StructType(map(FieldType, storages)))
     assert (layout.offsets, layout.size, layout.references) == (offsets, size, references)
 
@@ -51,7 +57,7 @@ def test_structs(storages, offsets, size, references) -> None:
         (EXTERNREF, 8, 8, True),
     ],
 )
-def test_arrays(storage, elements, element_size, traced) -> None:
+def test_arrays(storage: StorageType, elements: int, element_size: int, traced: bool) -> None:
     layout = array_layout(ArrayType(FieldType(storage)))
     assert (layout.elements, layout.element_size, layout.traced) == (
         elements,
@@ -67,7 +73,7 @@ def test_exceptions_carry_their_values_behind_the_tag() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 16, 17, 512, 513, 640, 641, 32767, LARGEST_CELL])
-def test_a_size_class_is_the_smallest_that_fits(size) -> None:
+def test_a_size_class_is_the_smallest_that_fits(size: int) -> None:
     index = size_class(size)
     assert CELL_SIZES[index] >= size
     assert index == 0 or CELL_SIZES[index - 1] < size

@@ -397,7 +397,7 @@ WITH_TYPES = """(module
   (type $a (array (mut i32))) (type $bytes (array i8)) (type $refs (array (mut (ref null $s))))
   (rec (type $base (sub (struct))) (type $derived (sub $base (struct (field i32)))))
   (tag $t (param i32)) (table $funcs 1 (ref null $f)) (table $externs 1 externref)
-  (elem $e funcref) (data $d "x") (func $g (type $f) local.get 0) (elem declare func $g)
+  (memory 1) (elem $e funcref) (data $d "x") (func $g (type $f) local.get 0) (elem declare func $g)
   (func (param $p (ref $s)) (local $l (ref $s)) (local $n (ref null $s)) {}))"""
 
 VALID_3 = [
@@ -413,6 +413,7 @@ VALID_3 = [
     "unreachable ref.as_non_null ref.is_null drop",
     "unreachable br_on_null 0 ref.cast (ref $s) struct.get $s 0 drop",
     "unreachable call_ref $f i32.eqz drop",
+    "unreachable array.new_fixed $a 4000000000 drop",
     "(drop (block (result i32) (try_table (catch $t 0)) (i32.const 0)))",
     "(block (result i32 exnref) (try_table (catch_ref $t 0)) (throw $t (i32.const 1))) throw_ref",
     "(block (try_table (catch_all 0) unreachable))",
@@ -461,12 +462,15 @@ INVALID_3 = [
     ("array types do not match", "unreachable array.copy $a $bytes"),
     ("array type is not numeric or vector", "unreachable array.init_data $refs $d"),
     ("type mismatch: elements of type funcref", "unreachable array.new_elem $refs $e drop"),
+    ("type mismatch", "(drop (array.new_fixed $a 4000000000 (i32.const 1)))"),
     ("unknown type 90", "(drop (array.new_default 90 (i32.const 1)))"),
     ("unknown type 90", "(drop (ref.null 90))"),
     ("unknown type 90", "(block (param (ref 90)) unreachable)"),
     ("type mismatch", "(drop (ref.cast (ref func) (local.get $p)))"),
     ("type mismatch", "(drop (ref.eq (ref.null extern) (local.get $p)))"),
     ("unknown type 90", "(local (ref null 90))"),
+    ("atomic alignment must be natural", "(drop (i64.atomic.load align=4 (i32.const 0)))"),
+    ("atomic alignment must be natural", "(i32.atomic.store align=2 (i32.const 0) (i32.const 0))"),
 ]  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from wasmine.abi.vmoffsets import EXTENSION_REGIONS, REFERENCE_REGIONS, VMOffset
 from wasmine.errors import InternalError, ResourceError
 from wasmine.wasm.module import ModuleInfo
 
-COUNTS = ("types", "functions", "tables", "memories", "globals", "data_segments", "elements")
+COUNTS = (
+    "types", "functions", "tables", "memories", "globals", "tags", "data_segments", "elements",
+)  # fmt: skip
 
 
 def module(**counts: int) -> ModuleInfo:

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.harness import instance
-from wasmine import Engine, TrapCode
+from tests.harness import assemble, instance
+from wasmine import Engine, Trap, TrapCode
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.opcodes import OPCODES
 
 from .harness import trap_of
 
@@ -163,3 +166,38 @@ def test_waiting_on_a_memory_that_is_not_shared(style: str) -> None:
     assert trap_of(made.wait64, 8) is TrapCode.EXPECTED_SHARED_MEMORY
     assert trap_of(made.wait64, 4) is TrapCode.UNALIGNED_ATOMIC
     assert made.notify(4) == 0
+
+
+@STYLES
+@pytest.mark.parametrize(
+    ("code", "first", "name"),
+    [
+        ("(i32.atomic.rmw.add (local.get 0) (i32.const 1))", "i32.add", "i32.atomic.rmw.add"),
+        ("(i32.atomic.rmw8.and_u (local.get 0) (i32.const 1))", "i32.add", "i32.atomic.rmw8.and_u"),
+        ("(i32.atomic.load (local.get 0))", "i32.mul", "i32.atomic.load"),
+        ("(i32.atomic.load16_u (local.get 0))", "i32.sub", "i32.atomic.load16_u"),
+        (
+            "(memory.atomic.wait32 (local.get 0) (i32.const 0) (i64.const 0))",
+            "i32.sub",
+            "memory.atomic.wait32",
+        ),
+    ],
+)
+def test_traps_are_where_the_access_is(style: str, code: str, first: str, name: str) -> None:
+    """Also where LLVM makes the access part of the instruction that uses its value."""
+    text = f"""(module (memory 1 1 shared) (func (export "run") (param i32) (result i32)
+      (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 5)))
+      ({first} (i32.add (local.get 0) (i32.const 3)) {code})))"""
+    data = assemble(text)
+    body = decode_body(decode(data), 0)
+    place = max(
+        offset
+        for opcode, offset in zip(body.codes, body.offsets, strict=True)
+        if OPCODES[opcode].name == name
+    )
+    run = instance(text, engine=ENGINES[style]).exports.run
+    assert isinstance(run(8), int)
+    with pytest.raises(Trap) as caught:
+        run(PAGE)
+    assert caught.value.code is TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
+    assert caught.value.trace[0].module_offset == place

@@ -287,3 +287,20 @@ def test_segments_of_wide_memories_and_tables() -> None:
     for field in ('(data (i64.const -1) "a")', '(data (i64.const 65531) "abcdef")'):
         with pytest.raises(Trap, match="out of bounds memory access"):
             instance(f"(module (memory i64 1) {field})")
+
+
+@STYLES
+def test_vectors_in_wide_memories(style: str) -> None:
+    made = instance(
+        """(module (memory (export "memory") i64 1 2)
+          (func (export "load") (param i64) (result i64)
+            (i64x2.extract_lane 1 (v128.load offset=8 (local.get 0))))
+          (func (export "lane") (param i64)
+            (v128.store32_lane offset=4 3 (local.get 0) (v128.const i32x4 1 2 3 4))))""",
+        engine=ENGINES[style],
+    ).exports
+    made.lane(PAGE - 8)
+    assert made.memory[PAGE - 4 :] == b"\4\0\0\0"
+    assert made.load(PAGE - 24) == 4 << 32
+    for name, address in (("load", PAGE - 23), ("load", -8), ("lane", PAGE - 7), ("lane", -4)):
+        assert trap_of(made[name], address) is OUT_OF_BOUNDS

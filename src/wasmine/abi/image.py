@@ -13,7 +13,7 @@ The serialised form, little-endian, in this order (sizes are in the header):
     names        the functions' names, then the slots', in UTF-8, each ended by a zero byte
     padding      zeros up to a multiple of `page`
     code         and zeros up to a multiple of `page`
-    frames       see `frame_size_at`; the header's second digest covers `code` and all that follows
+    frames       see `unwind`; the header's second digest covers `code` and all that follows
     lines        see `wasm_offset`
 """
 
@@ -28,10 +28,11 @@ from struct import Struct
 from typing import NamedTuple
 
 from wasmine.abi.linetable import PcTable, read_line_programs
+from wasmine.abi.unwind import FrameTable
 from wasmine.errors import DeserializeError, InternalError
 
 MAGIC = b"\0wasmine"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SLOT_SIZE = 8
 
 _PREFIX = Struct("<8sII")  # magic, format version, zero
@@ -124,8 +125,7 @@ class Image:
     slots: tuple[str, ...]
     """What the cells of the address table are to hold the addresses of."""
     frames: bytes
-    """A PcTable, packed: the frame size plus one from one program counter to the next, 0 if it is
-    unknown."""
+    """A FrameTable, packed."""
     lines: bytes
     """The line programs, packed: see `linetable`."""
 
@@ -176,8 +176,8 @@ class Image:
         early exits of a function, and code there faults or calls before the frame is complete.
         For a return address pass it minus one.
         """
-        number = self._frame_table.find(offset)
-        return number - 1 if number else None
+        row = self.frame_table.find(offset)
+        return row.size - 1 if row is not None and row.size else None
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -195,8 +195,9 @@ class Image:
         return read_line_programs(self.lines)
 
     @cached_property
-    def _frame_table(self) -> PcTable:
-        return PcTable.unpack(self.frames)
+    def frame_table(self) -> FrameTable:
+        """The frames, decoded."""
+        return FrameTable.unpack(self.frames)
 
     def to_bytes(self) -> bytes:
         """The serialised form. If it is placed at a multiple of `page` in a file, its code can be

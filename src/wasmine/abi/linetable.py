@@ -1,13 +1,12 @@
-"""Tables from program counters to numbers: frame sizes, and where in the module code came from.
+"""From program counters to offsets in the module: where code came from.
 
-What is stored for lines is the line number programs of DWARF (version 5, section 6.2) as LLVM wrote
+What is stored is the line number programs of DWARF (version 5, section 6.2) as LLVM wrote
 them, because running them takes longer than linking everything else and only a backtrace needs it.
 The line numbers are byte offsets in the WebAssembly module; files and columns are ignored.
 """
 
 from __future__ import annotations
 
-import sys
 import zlib
 from array import array
 from bisect import bisect_right
@@ -48,24 +47,6 @@ class PcTable:
     def find(self, pc: int) -> int:
         position = bisect_right(self._starts, pc) - 1
         return self._numbers[position] if position >= 0 else 0
-
-    def pack(self) -> bytes:
-        """A compact form for `unpack`, equal for equal tables."""
-        columns = array("I", self._starts)
-        columns.extend(self._numbers)
-        if sys.byteorder == "big":
-            columns.byteswap()
-        return zlib.compress(columns.tobytes(), 1)
-
-    @classmethod
-    def unpack(cls, data: bytes) -> PcTable:
-        columns = array("I", zlib.decompress(data))
-        if sys.byteorder == "big":
-            columns.byteswap()
-        table = cls(())
-        table._starts = columns[: len(columns) // 2]
-        table._numbers = columns[len(columns) // 2 :]
-        return table
 
 
 def pack_line_programs(programs: Iterable[LineProgram]) -> bytes:

@@ -14,10 +14,14 @@ from wasmine.abi.vmcontext import U64, Pointer, VMExternRefBox, offset_of, recor
 
 @record
 class CodeRange(ctypes.Structure):
-    """Where the code of one mapped image lies: the signal handler asks whether a fault is ours."""
+    """Where the code of one mapped image lies: the signal handler asks whether a fault is ours.
+
+    `frames` points to its FrameTable in native form; 0 until an exception passes through the image.
+    """
 
     start: Pointer
     end: Pointer
+    frames: Pointer
 
 
 @record
@@ -110,6 +114,9 @@ TRAPPED: Final = 1
 """Landing.reason: a trap was recorded in the thread record."""
 RAISED: Final = 2
 """Landing.reason: a host function left a Python exception set; the interpreter lock is held."""
+
+THROWN: Final = 3
+"""Landing.reason: an exception that nobody caught is in the thread record."""
 
 STACK_SLICE_SIZE: Final = 1 << 16
 """Bytes of native stack that a trap saves for the backtrace."""

@@ -393,10 +393,11 @@ class ThreadRecord(ctypes.Structure):
     """What the signal handler knows of a thread: its landing place, its stacks, its last trap.
 
     `slice` points to a buffer for the `slice_length` bytes of stack from which the backtrace of
-    a trap is made after landing. `stack_low` and `stack_high` bound the thread's own stack. While a
-    signal's handler runs on the alternate one, `interrupted_sp` is the stack pointer that it left.
-    `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread is in, 0 outside; `signalled`
-    is 1 if a signal has arrived outside since the last one.
+    a trap is made after landing. `waiter` is the VMWaiter of a `memory.atomic.wait` that the thread
+    is in, 0 outside; `signalled` is 1 if a signal has arrived outside since the last one.
+    `stack_low` and `stack_high` bound the thread's own stack. While a signal's handler runs on the
+    alternate one, `interrupted_sp` is the stack pointer that it left. `exception` is the one that has
+    landed, until Python has taken it.
     """
 
     landing: Pointer
@@ -409,11 +410,12 @@ class ThreadRecord(ctypes.Structure):
     trap_address: Pointer
     slice_length: U64
     slice: Pointer
+    waiter: Pointer
+    signalled: U64
     stack_low: Pointer
     stack_high: Pointer
     interrupted_sp: Pointer
-    waiter: Pointer
-    signalled: U64
+    exception: Pointer
 
 
 @record
@@ -455,6 +457,13 @@ class VMHostFunction(ctypes.Structure):
     callable: Pointer
     store: Pointer
     explanation: Pointer
+
+
+@record
+class VMTag(ctypes.Structure):
+    """The tag of exceptions; its address is its identity. `type_index` is the number of its type."""
+
+    type_index: VMSharedSignatureIndex
 
 
 @record

@@ -76,6 +76,7 @@ EXTENSION_REGIONS: Final = (
     Region("element_segments", VMSegment, "elements"),
     Region("memory_records", POINTER, "local_memories"),
     Region("table_records", POINTER, "local_tables"),
+    Region("tags", POINTER, "tags"),
 )
 
 
@@ -107,6 +108,7 @@ def _counts(info: ModuleInfo | None) -> Counter[str]:
         globals=len(info.globals),
         memories=len(info.memories),
         tables=len(info.tables),
+        tags=len(info.tags),
     )
     counts["local_globals"] = counts["globals"] - counts["imported_globals"]
     counts["local_memories"] = counts["memories"] - counts["imported_memories"]
@@ -247,6 +249,7 @@ class VMOffsets:
     vmctx_data_segment = _element_offset("data_segments")
     vmctx_element_segment = _element_offset("element_segments")
     vmctx_memory_record = _element_offset("memory_records")
+    vmctx_tag = _element_offset("tags")
     vmctx_table_record = _element_offset("table_records")
 
     def vmctx_store(self) -> int:

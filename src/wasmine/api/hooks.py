@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.convention import SLOT_SIZE
+from wasmine.api import exceptions
 from wasmine.api.convert import WIDTHS, from_bits, to_bits
 from wasmine.api.objects import Array, Struct
 from wasmine.errors import InternalError, StoreError
@@ -180,6 +181,16 @@ def grow_memory(record: int, delta: int) -> int:
         return -1
 
 
+def prepare_frames(range_address: int) -> None:
+    """Decode the frames of an image that an exception passes through for the first time."""
+    process.current().prepare_frames(range_address)
+
+
+def raise_exception(store: Store, address: int) -> None:
+    """Raise the exception that nobody has caught."""
+    raise exceptions.exception_at(store, address)
+
+
 def memory_view(instance: Memory) -> memoryview:
     """The buffer of a memory."""
     return instance.linear.view()
@@ -191,16 +202,21 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_convert_arguments": convert_arguments,
     "wasmine_py_convert_bits": convert_bits,
     "wasmine_py_convert_results": convert_results,
+    "wasmine_py_exception_address": exceptions.exception_address,
     "wasmine_py_external_from": external_from,
     "wasmine_py_funcref_from": funcref_from,
     "wasmine_py_grow_memory": grow_memory,
     "wasmine_py_memory_view": memory_view,
+    "wasmine_py_object_from_exception": exceptions.exception_at,
     "wasmine_py_object_from_external": object_from_external,
     "wasmine_py_object_from_funcref": object_from_funcref,
     "wasmine_py_overflow_error": OverflowError,
+    "wasmine_py_prepare_frames": prepare_frames,
+    "wasmine_py_raise_exception": raise_exception,
     "wasmine_py_raise_trap": traps.raise_trap,
     "wasmine_py_reference_from": reference_from,
     "wasmine_py_store_busy": store_busy,
     "wasmine_py_struct": Struct,
     "wasmine_py_type_error": TypeError,
+    "wasmine_py_wasm_exception": exceptions.WasmException,
 }

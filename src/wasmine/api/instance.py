@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from wasmine.api import linking
+from wasmine.api.exceptions import Tag
 from wasmine.api.globals import Global
 from wasmine.api.linking import Extern
 from wasmine.api.memory import Memory, in_address_space, style_name
 from wasmine.api.module import Module
 from wasmine.api.store import Store, store_for
 from wasmine.api.table import Table
-from wasmine.errors import InternalError
 from wasmine.vm.instance import Imports, InstanceHandle
 from wasmine.vm.memory import MemoryStyle
 from wasmine.wasm.module import Export
@@ -132,8 +132,8 @@ class Instance:
                 return Table.of(store, handle.tables[export.index])
             case "global":
                 return Global.of(store, handle.globals[export.index])
-            case _:
-                raise InternalError(f"an export of kind {export.kind}")
+            case "tag":
+                return Tag.of(store, handle.tags[export.index])
 
     def __repr__(self) -> str:
         return f"<wasmine.Instance of {self.module!r}>"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from wasmine.api.convert import to_bits
+from wasmine.api.exceptions import Tag
 from wasmine.api.function import Function
 from wasmine.api.globals import Global
 from wasmine.api.memory import Memory
@@ -20,13 +21,14 @@ from wasmine.types import (
     Limits,
     MemoryType,
     TableType,
+    TagType,
     matches,
 )
 from wasmine.vm.globals import GlobalCell
 from wasmine.vm.instance import Imports
 from wasmine.wasm.module import ModuleInfo
 
-Extern = Function | Memory | Table | Global
+Extern = Function | Memory | Table | Global | Tag
 _Callable: TypeAlias = tuple[Callable[..., Any], FunctionType, str, DefinedType | None]
 """What `Store.host_function` makes a function of."""
 _MISSING: Final = object()
@@ -101,9 +103,11 @@ class _Resolver:
                 imports.tables.append(value.linear)
             case GlobalType() as type_, Global() if _global_fits(value.type, type_):
                 imports.globals.append(value.cell)
+            case TagType(), Tag() if value.type == wanted.type:
+                imports.tags.append(value.cell)
             case GlobalType(mutable=False) as type_, _ if not isinstance(value, Global):
                 return self._constant(type_, value)
-            case _, Function() | Memory() | Table() | Global():
+            case _, Function() | Memory() | Table() | Global() | Tag():
                 return str(value.type)
             case FunctionType() as type_, _ if callable(value):
                 name = str(getattr(value, "__name__", wanted.name))

@@ -9,13 +9,13 @@ from wasmine.api import archive
 from wasmine.api.engine import Engine
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
-from wasmine.errors import CompileError, DeserializeError, UnsupportedFeature
+from wasmine.errors import CompileError, DeserializeError
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import DEFAULT, IMPLEMENTED, Features
+from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
-from wasmine.wasm.validator import validate, validate_bodies, validate_module
+from wasmine.wasm.validator import validate, validate_module
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
@@ -34,7 +34,6 @@ class Module:
         engine = _engine_for(engine)
         info = decode(read_source(source), engine.features)
         validate_module(info)
-        _require_implemented(info)
         self._prepare(info, engine)
         self._own_image()
 
@@ -102,7 +101,8 @@ class Module:
             case "global":
                 return info.globals[index]
             case "tag":
-                return TagType(info.function_type(info.tags[index]))
+                type_index = info.tags[index]
+                return TagType(info.function_type(type_index), info.types[type_index])
 
     @property
     def info(self) -> ModuleInfo:
@@ -196,19 +196,6 @@ class Module:
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
         return f"<wasmine.Module{name} of {len(self.info.data)} bytes>"
-
-
-def _require_implemented(info: ModuleInfo) -> None:
-    """Raises UnsupportedFeature for a valid module with parts that the compiler does not know.
-
-    Instructions are left to the compiler.
-    """
-    try:
-        validate_module(decode(info.data, info.features & IMPLEMENTED))
-    except CompileError as error:
-        validate_bodies(info)
-        message = error.message.removesuffix(", which is off")
-        raise UnsupportedFeature(f"not implemented: {message}", error.offset) from None
 
 
 def _engine_for(engine: object) -> Engine:

@@ -4,7 +4,7 @@
     extern    any object; a Struct or Array as what `extern.convert_any` makes of it
     any       an int is an i31, a Struct or an Array itself; any other object is what
               `any.convert_extern` makes of it, for parameters of type anyref alone
-    exn       an exception
+    exn       a WasmException
 
 None is null in every hierarchy.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.abi.objects import FOREIGN_BIT, I31_BIT
 from wasmine.api.objects import HeapObject
-from wasmine.errors import InternalError, StoreError
+from wasmine.errors import StoreError
 from wasmine.types import DefinedType, RefType, heap_matches, top
 from wasmine.vm import objects
 
@@ -28,7 +28,7 @@ _WANTED: Final = {
     "func": "a wasmine.Function",
     "extern": "any object",
     "any": "an int, a wasmine.Struct, a wasmine.Array",
-    "exn": "an exception",
+    "exn": "a wasmine.WasmException",
 }
 
 
@@ -50,7 +50,7 @@ def address_of(store: Store, type_: RefType, value: object) -> int:
         case "any":
             return _internal(store, type_, value)
         case _:
-            raise _mismatch(type_, value)
+            return _exception(store, type_, value)
 
 
 def _function(store: Store, type_: RefType, value: object) -> int:
@@ -90,6 +90,14 @@ def _internal(store: Store, type_: RefType, value: object) -> int:
     return objects.i31(number)
 
 
+def _exception(store: Store, type_: RefType, value: object) -> int:
+    from wasmine.api.exceptions import WasmException, exception_address
+
+    if type_.heap != "exn" or not isinstance(value, WasmException):
+        raise _mismatch(type_, value)
+    return exception_address(store, value)
+
+
 def _own(store: Store, value: HeapObject) -> int:
     if value.store is not store:
         raise StoreError(f"{value!r} belongs to another store")
@@ -122,7 +130,9 @@ def object_at(store: Store, type_: RefType, raw: int) -> object:
         case "any":
             return external_at(store, objects.convert(raw))
         case _:
-            raise InternalError(f"{type_} has no Python object")
+            from wasmine.api.exceptions import exception_at
+
+            return exception_at(store, raw)
 
 
 def external_at(store: Store, raw: int) -> object:

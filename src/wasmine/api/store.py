@@ -17,13 +17,15 @@ from wasmine.api.objects import HeapObject
 from wasmine.api.owner import StoreObject as StoreObject
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import InternalError
-from wasmine.types import DefinedType, FunctionType, RefType
+from wasmine.types import DefinedType, FunctionType, RefType, TagType
 from wasmine.vm import process
 from wasmine.vm.heap import HeapStatistics
 from wasmine.vm.objects import Allocator, type_number
 from wasmine.vm.store import StoreContext
+from wasmine.vm.tags import TagCell
 
 if TYPE_CHECKING:
+    from wasmine.api.exceptions import WasmException
     from wasmine.api.function import Function
 
 
@@ -59,6 +61,7 @@ class Store:
         "_functions",
         "_heap_objects",
         "allocator",
+        "exceptions",
         "objects",
     )
 
@@ -81,10 +84,14 @@ class Store:
         self._heap_objects: Final[weakref.WeakValueDictionary[int, HeapObject]] = (
             weakref.WeakValueDictionary()
         )
+        self.exceptions: Final[weakref.WeakValueDictionary[int, WasmException]] = (
+            weakref.WeakValueDictionary()
+        )
+        """The WasmException of an exception in the heap, which it holds."""
         self.objects: Final[weakref.WeakValueDictionary[object, Any]] = (
             weakref.WeakValueDictionary()
         )
-        """The Memory, Table or Global of a linear memory, a linear table, a global cell."""
+        """The Memory, Table, Global or Tag of a linear memory, a linear table, a cell."""
         self._context: Final = context
 
     @property
@@ -162,6 +169,10 @@ class Store:
     def remember_heap_object(self, object_: HeapObject) -> None:
         """Let `heap_object_at` give this Struct or Array for its address."""
         self._heap_objects[object_.address] = object_
+
+    def make_tag(self, type_: TagType) -> TagCell:
+        """A new tag of this type."""
+        return self._context.make_tag(type_, self._engine.signatures.register(type_.definition))
 
     def name_of(self, address: int) -> str:
         """What to call the function of a record: by its export, its name section, its callable."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TextIO
 
-from wasmine import Engine, Module
+from wasmine import Engine, Features, Module
+from wasmine.wasm.features import ALL
 from wasmine.wasm.text.assembler import wat2wasm
 
 OK: Final = 0
@@ -77,8 +78,26 @@ def add_level(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_features(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for proposals that modules may or may not use."""
+    for option, word in (("--enable", "may use"), ("--disable", "may not use")):
+        parser.add_argument(
+            option,
+            metavar="FEATURE",
+            choices=tuple(ALL),
+            action="append",
+            default=[],
+            help=f"a proposal that modules {word}: {', '.join(ALL)}",
+        )
+
+
+def features(arguments: argparse.Namespace) -> Features:
+    """The default proposals, with those that the options enable and without those they disable."""
+    return Features.of({*Features(), *arguments.enable} - {*arguments.disable})
+
+
 def compile_file(arguments: argparse.Namespace) -> Module:
-    """The module that the arguments name, compiled at the level that they ask for."""
-    level = arguments.opt_level
-    engine = Engine() if level is None else Engine(opt_level=_LEVELS[level])
+    """The module that the arguments name, compiled as they ask for."""
+    level = _LEVELS[arguments.opt_level or "light"]
+    engine = Engine(opt_level=level, features=features(arguments))
     return Module(read_module(arguments.file), engine=engine)

@@ -9,6 +9,7 @@ from wasmine.cli.common import (
     OK,
     Command,
     UsageError,
+    add_features,
     add_file,
     add_level,
     compile_file,
@@ -29,6 +30,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--ir", action="store_true", help="the function's LLVM IR instead")
     form.add_argument("--asm", action="store_true", help="the function's machine code instead")
     add_level(parser)
+    add_features(parser)
     add_file(parser)
 
 

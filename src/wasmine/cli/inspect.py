@@ -7,19 +7,24 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, TextIO
 
-from wasmine.cli.common import OK, Command, add_file, read_module, write
+from wasmine.cli.common import OK, Command, add_features, add_file, features, read_module, write
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.module import Kind, ModuleInfo
 from wasmine.wasm.validator import validate, validate_module
 
 
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    add_features(parser)
+    add_file(parser)
+
+
 def _validate(arguments: argparse.Namespace, *_: TextIO) -> int:
-    validate(read_module(arguments.file))
+    validate(read_module(arguments.file), features(arguments))
     return OK
 
 
 def _inspect(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
-    info = decode(read_module(arguments.file))
+    info = decode(read_module(arguments.file), features(arguments))
     validate_module(info)
     write(stdout, _describe(arguments.file, info))
     return OK
@@ -99,8 +104,8 @@ def _type_of(info: ModuleInfo, kind: Kind, index: int) -> str:
 
 
 VALIDATE: Final = Command(
-    "validate", "Check a module; says nothing when it is valid.", add_file, _validate
+    "validate", "Check a module; says nothing when it is valid.", _arguments, _validate
 )
 INSPECT: Final = Command(
-    "inspect", "Show what a module imports, exports and consists of.", add_file, _inspect
+    "inspect", "Show what a module imports, exports and consists of.", _arguments, _inspect
 )

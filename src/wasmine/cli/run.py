@@ -12,6 +12,7 @@ from wasmine.cli.common import (
     OK,
     Command,
     UsageError,
+    add_features,
     add_file,
     add_level,
     compile_file,
@@ -28,6 +29,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--env", metavar="NAME=VALUE", action="append", default=[])
     add_level(parser)
+    add_features(parser)
     add_file(parser)
     parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 from typing import Final, TextIO
 
-from wasmine.cli.common import FAILED, OK, Command, read_file, write
+from wasmine import Engine
+from wasmine.cli.common import FAILED, OK, Command, add_features, features, read_file, write
 from wasmine.script import run_script
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
+    add_features(parser)
     parser.add_argument("files", metavar="FILE", nargs="+")
 
 
 def _wast(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
     code = OK
     for path in arguments.files:
-        report = run_script(read_file(path))
+        engine = Engine(features=features(arguments))
+        report = run_script(read_file(path), engine=engine)
         write(stdout, (f"{path}:{failure}" for failure in report.failures))
         write(stdout, [f"{path}: {report}"])
         if report.failures:

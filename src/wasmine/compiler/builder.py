@@ -22,6 +22,7 @@ from wasmine.errors import TrapCode
 
 if TYPE_CHECKING:
     from wasmine.compiler.control import Label
+    from wasmine.compiler.exceptions import Try
     from wasmine.compiler.module import ModuleContext, Pointer
     from wasmine.wasm.body import Body
 
@@ -37,6 +38,7 @@ class FunctionBuilder:
         "certain",
         "cold",
         "entry",
+        "handler",
         "index",
         "labels",
         "lines",
@@ -48,6 +50,7 @@ class FunctionBuilder:
         "scope",
         "signature",
         "stack",
+        "unwinds",
     )
 
     def __init__(self, module: ModuleContext, index: int, body: Body, scope: int) -> None:
@@ -82,6 +85,10 @@ class FunctionBuilder:
         """Functions of the module that are called by name."""
         self.calls = False
         """Whether there is any call but to trap."""
+        self.handler: Try | None = None
+        """The innermost open block that catches exceptions."""
+        self.unwinds = False
+        """Whether there are landing pads."""
 
     def location(self, position: int) -> str:
         """The debug location of an instruction: the line is its byte offset in the module."""

@@ -51,6 +51,14 @@ class Label:
         self.operands: list[str] = []
         """The parameters of an `if`, for its other half."""
 
+    @property
+    def leads_on(self) -> bool:
+        """Whether `finish` has anything to write."""
+        return False
+
+    def finish(self, f: FunctionBuilder) -> None:
+        """Write what belongs behind the end of the block, where control does not come in."""
+
 
 class Loop(Label):
     """A label that stands in front of its block."""
@@ -73,7 +81,7 @@ def bring(f: FunctionBuilder, label: Label) -> None:
             f.append(f"store {types[number]} {value}, ptr %s{position}_{number}")
 
 
-def _meet(f: FunctionBuilder, label: Label) -> None:
+def meet(f: FunctionBuilder, label: Label) -> None:
     """Begin the block where the branches to a label meet, with the operands that they bring."""
     position = label.position
     f.append(f"{label.name}:")
@@ -95,7 +103,7 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     f.labels.append(label)
     bring(f, label)
     f.append(f"br label %{label.name}")
-    _meet(f, label)
+    meet(f, label)
 
 
 def _if(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
@@ -126,17 +134,21 @@ def else_unreached(f: FunctionBuilder) -> None:
     f.stack[label.height :] = label.operands
 
 
-def _end(f: FunctionBuilder, position: int, _: Any) -> None:
+def end(f: FunctionBuilder, position: int, _: Any) -> None:
+    """The end of a block that control reaches from within."""
     label = f.labels[-1]
     if type(label) is Loop:
         f.labels.pop()
         return
     if label.alternative:
         _else(f, position, None)
-    if label.used:
+    if label.used or label.leads_on:
         bring(f, label)
         f.append(f"br label %{label.name}")
-        _meet(f, label)
+        label.finish(f)
+        meet(f, label)
+    else:
+        label.finish(f)
     f.labels.pop()
     if not f.labels:
         _return(f, position, None)
@@ -147,12 +159,13 @@ def end_unreached(f: FunctionBuilder, position: int) -> bool:
     label = f.labels[-1]
     if label.alternative:
         else_unreached(f)
-        _end(f, position, None)
+        end(f, position, None)
         return True
+    label.finish(f)
     f.labels.pop()
     if type(label) is Loop or not label.used:
         return False
-    _meet(f, label)
+    meet(f, label)
     if not f.labels:
         _return(f, position, None)
     return True
@@ -248,7 +261,16 @@ def _emit_call(
     f: FunctionBuilder, position: int, signature: Signature, callee: str, environment: str
 ) -> None:
     f.calls = True
-    call = f"call {_callee(f, position, signature, callee, environment)}"
+    call = _callee(f, position, signature, callee, environment)
+    handler = f.handler
+    if handler is None:
+        call = f"call {call}{f.location(position)}"
+    else:
+        handler.landed = True
+        call = (
+            f"invoke {call} to label %K{position} unwind label %P{handler.position}"
+            f"{f.location(position)}\nK{position}:"
+        )
     results = signature.results
     r = f"%v{position}"
     if not results:
@@ -278,10 +300,7 @@ def _callee(
             line = store_value(signature.params[index], values[index], f.store(), offset, name)
             f.append(line + IN_CONTEXT)
         arguments %= tuple(values[index] for index in signature.passed)
-    return (
-        f"{WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
-        f", !dbg !DILocation(line: {f.offsets[position]}, scope: !{f.scope})"
-    )
+    return f"{WASM_CC} {signature.result} {callee}(ptr {environment}{arguments})"
 
 
 def _emit_tail_call(
@@ -289,7 +308,8 @@ def _emit_tail_call(
 ) -> bool:
     # No stack is passed on, so that LLVM can always do what `musttail` demands; the results that a
     # callee leaves in the store are those of this function.
-    call = f"musttail call {_callee(f, position, signature, callee, environment)}"
+    callee = _callee(f, position, signature, callee, environment)
+    call = f"musttail call {callee}{f.location(position)}"
     if signature.result == "void":
         f.append(f"{call}\nret void")
     else:
@@ -329,7 +349,7 @@ def _indirect(f: FunctionBuilder, position: int, immediate: tuple[int, int]) -> 
 
 
 def _check_type(f: FunctionBuilder, position: int, function: str, type_index: int) -> None:
-    """Trap if a function is not of the expected type."""
+    """Trap if a function is not of the expected type or one below it."""
     expected = f"%t{position}"
     f.context_load(expected, "i32", f.module.offsets.vmctx_signature_id(type_index))
     f.append(_field(function, "t", "i32", TYPE_INDEX))
@@ -389,7 +409,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "loop": _loop,
     "if": _if,
     "else": _else,
-    "end": _end,
+    "end": end,
     "br": _br,
     "br_if": _br_if,
     "br_table": _br_table,

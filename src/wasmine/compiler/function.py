@@ -14,6 +14,7 @@ from wasmine.abi.vmcontext import VMStoreContext, offset_of
 from wasmine.compiler import (
     atomics,
     control,
+    exceptions,
     lowering,
     memories,
     objects,
@@ -60,11 +61,12 @@ _TEMPLATES: Final = {
 _HANDLERS: Final = (
     lowering.HANDLERS,
     control.HANDLERS,
+    exceptions.HANDLERS,
     variables.HANDLERS,
     memories.HANDLERS,
-    objects.HANDLERS,
     atomics.HANDLERS,
     vectors.HANDLERS,
+    objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
 
@@ -99,6 +101,8 @@ ROWS: Final = _bind()
 LOCAL_GET: Final = BY_NAME["local.get"].index
 ELSE: Final = BY_NAME["else"].index
 END: Final = BY_NAME["end"].index
+DELEGATE: Final = BY_NAME["delegate"].index
+CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
 OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
 Steps: TypeAlias = Iterator[tuple[int, int, Any]]
 """Position, opcode index and immediate of the instructions that are left."""
@@ -137,7 +141,7 @@ def _walk(f: FunctionBuilder, body: Body) -> None:
 def _skip(f: FunctionBuilder, steps: Steps) -> None:
     """Drop what cannot be reached, up to where control comes in again or the body ends."""
     depth = 0
-    for position, code, _ in steps:
+    for position, code, immediate in steps:
         if code in OPENING:
             depth += 1
         elif code == END:
@@ -145,8 +149,18 @@ def _skip(f: FunctionBuilder, steps: Steps) -> None:
                 depth -= 1
             elif control.end_unreached(f, position):
                 return
-        elif code == ELSE and not depth:
+        elif code == DELEGATE:
+            if depth:
+                depth -= 1
+            elif exceptions.delegate_unreached(f, position, immediate):
+                return
+        elif depth:
+            continue
+        elif code == ELSE:
             control.else_unreached(f)
+            return
+        elif code in CATCHES:
+            exceptions.catch_unreached(f, position, immediate)
             return
 
 
@@ -193,8 +207,8 @@ def _stack_check(f: FunctionBuilder) -> str:
 
 def translate_function(
     module: ModuleContext, index: int, body: Body, scope: int
-) -> tuple[str, set[int]]:
-    """The definition of a function, and which functions of the module it calls by name.
+) -> tuple[str, FunctionBuilder]:
+    """The definition of a function, and what is known of it then.
 
     `index` counts imports too; `body` has been validated; `scope` is the number of metadata that
     is free for the function. Raises UnsupportedFeature.
@@ -217,10 +231,10 @@ def translate_function(
     parameters = "".join(f", {signature.params[index]} %arg{index}" for index in signature.passed)
     size = module.offsets.size_of_vmctx()
     attributes = "#0 #5" if len(f.locals) > MANY_LOCALS else "#0"
+    if f.unwinds:
+        attributes += f" personality ptr @{exceptions.PERSONALITY}"
     head = (
         f"define dso_local hidden {WASM_CC} {signature.result} @f{index}"
         f"(ptr dereferenceable({size}) %vmctx{parameters}) {attributes} !dbg !{scope} {{"
     )
-    return "\n".join(
-        (head, *prologue, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")
-    ), f.callees
+    return "\n".join((head, *prologue, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")), f

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from wasmine.compiler.ir import VECTOR
-from wasmine.compiler.lowering import FLOAT_COMPARISONS, INTEGER_COMPARISONS
+from wasmine.compiler.lowering import FLOAT_COMPARISONS, INTEGER_COMPARISONS, SQUARE_ROOT
 from wasmine.wasm.opcodes import BY_NAME
 
 
@@ -154,10 +154,10 @@ FLOAT: Final = {
             "floor": "floor",
             "trunc": "trunc",
             "nearest": "roundeven",
-            "sqrt": "sqrt",
         }.items()
     },
     "neg": "{r} = fneg {t} {a}",
+    "sqrt": SQUARE_ROOT,
     "pmin": "{r}b = fcmp olt {t} {b}, {a}\n{r} = select {m} {r}b, {t} {b}, {t} {a}",
     "pmax": "{r}b = fcmp olt {t} {a}, {b}\n{r} = select {m} {r}b, {t} {b}, {t} {a}",
     "relaxed_madd": "{r}p = fmul {t} {a}, {b}\n{r} = fadd {t} {r}p, {c}",

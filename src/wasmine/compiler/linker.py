@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from wasmine.abi.image import SLOT_SIZE, FunctionExtent, Image, round_up
-from wasmine.abi.linetable import PcTable, pack_line_programs
+from wasmine.abi.linetable import pack_line_programs
+from wasmine.abi.unwind import FrameRow, FrameTable
 from wasmine.compiler.architecture import ARCHITECTURES, Architecture, Fixups, Use
 from wasmine.compiler.elf import (
     SHF_ALLOC,
@@ -25,11 +26,13 @@ from wasmine.compiler.elf import (
     ObjectFile,
     Section,
 )
-from wasmine.compiler.frames import Frame, read_frames
+from wasmine.compiler.frames import Frame, State, read_frames
 from wasmine.compiler.lines import read_line_programs
 from wasmine.errors import InternalError
 
-_UNPLACED = (".eh_frame",)  # allocated in an ordinary program; here only read
+# Allocated in an ordinary program; here only read, and the last, which names the personality routine,
+# not even that.
+_UNPLACED = (".eh_frame", ".gcc_except_table", ".data.DW.ref.")
 
 
 def link(objects: Sequence[bytes]) -> Image:
@@ -202,22 +205,30 @@ class _Linker:
                     name = file.sections[placed.section].name
                     raise InternalError(f"distance too large in {name}: {error}") from error
 
-    def _describe_functions(self) -> tuple[tuple[FunctionExtent, ...], PcTable]:
-        """The functions, sorted by start, and the table of frame sizes."""
+    def _describe_functions(self) -> tuple[tuple[FunctionExtent, ...], FrameTable]:
+        """The functions, sorted by start, and the table of frames."""
         frames = self._read_frames()
         functions = sorted(self._functions(), key=lambda function: function.start)
-        rows: list[tuple[int, int]] = []
+        stride = len(self._architecture.saved_registers)
+        sets: dict[bytes, int] = {}  # the sets of saved registers, each with its place
+        rows: list[FrameRow] = []
         for index, function in enumerate(functions):
             frame = frames.get(function.start)
             if frame is None:
                 continue
+            start = function.start
             functions[index] = function._replace(frame_size=frame.layout.size)
             rows += [
-                (function.start + offset, 0 if size is None else size + 1)
-                for offset, size in frame.layout.rows
+                FrameRow(
+                    start + offset,
+                    0 if state.size is None else state.size + 1,
+                    landing and start + landing,
+                    sets.setdefault(state.saved, len(sets) * stride),
+                )
+                for offset, state, landing in _with_landings(frame)
             ]
-            rows.append((function.start + frame.length, 0))
-        return tuple(functions), PcTable(rows)
+            rows.append(FrameRow(start + frame.length, 0, 0, 0))
+        return tuple(functions), FrameTable(rows, b"".join(sets))
 
     def _functions(self) -> Iterator[FunctionExtent]:
         """Every function, with its frame size still unknown.
@@ -249,6 +260,28 @@ class _Linker:
         )
 
 
+def _with_landings(frame: Frame) -> Iterable[tuple[int, State, int]]:
+    """The rows of a frame, each with the landing pad of calls there or 0, in bytes from its start."""
+    rows = frame.layout.rows
+    if not frame.landings:
+        return ((offset, state, 0) for offset, state in rows)
+    changes: dict[int, State | None] = dict.fromkeys(
+        place for start, end, _ in frame.landings for place in (start, end)
+    )
+    changes |= rows
+    landings = {start: landing for start, _, landing in frame.landings}
+    ends = {end for _, end, _ in frame.landings}
+    merged = []
+    state, landing = rows[0][1], 0
+    for offset in sorted(changes):
+        state = changes[offset] or state
+        if offset in ends:
+            landing = 0
+        landing = landings.get(offset, landing)
+        merged.append((offset, state, landing))
+    return merged
+
+
 def _definitions(files: Iterable[ObjectFile]) -> dict[str, tuple[int, int, int]]:
     """For each global symbol that an object defines: the object, section, and place in it."""
     definitions: dict[str, tuple[int, int, int]] = {}
@@ -257,6 +290,8 @@ def _definitions(files: Iterable[ObjectFile]) -> dict[str, tuple[int, int, int]]
             if symbol.binding == STB_LOCAL or symbol.section == SHN_UNDEF:
                 continue
             name = file.name(symbol)
+            if name.startswith("DW.ref."):
+                continue
             if name in definitions:
                 raise InternalError(f"symbol {name!r} is defined twice")
             if symbol.section >= SHN_LORESERVE:
@@ -266,7 +301,11 @@ def _definitions(files: Iterable[ObjectFile]) -> dict[str, tuple[int, int, int]]
 
 
 def _is_loaded(section: Section) -> bool:
-    return bool(section.flags & SHF_ALLOC) and section.size > 0 and section.name not in _UNPLACED
+    return (
+        bool(section.flags & SHF_ALLOC)
+        and section.size > 0
+        and not section.name.startswith(_UNPLACED)
+    )
 
 
 def _loaded_sections(file: ObjectFile) -> Iterator[tuple[int, Section]]:

@@ -115,6 +115,11 @@ INTEGER_UNARY: Final = {
     "extend8_s": "{r}n = trunc {t} {a} to i8\n{r} = sext i8 {r}n to {t}",
     "extend16_s": "{r}n = trunc {t} {a} to i16\n{r} = sext i16 {r}n to {t}",
 }
+# Behind the fence, LLVM does not see that it is the root of a negative number which is a NaN: it would
+# then take the root for any other NaN that a program puts in its place.
+SQUARE_ROOT: Final = (
+    "{r}s = call {t} @llvm.sqrt.{f}({t} {a})\n{r} = call {t} @llvm.arithmetic.fence.{f}({t} {r}s)"
+)
 FLOAT_UNARY: Final = {
     "abs": "{r} = call {t} @llvm.fabs.{f}({t} {a})",
     "neg": "{r} = fneg {t} {a}",
@@ -122,7 +127,7 @@ FLOAT_UNARY: Final = {
     "floor": "{r} = call {t} @llvm.floor.{f}({t} {a})",
     "trunc": "{r} = call {t} @llvm.trunc.{f}({t} {a})",
     "nearest": "{r} = call {t} @llvm.roundeven.{f}({t} {a})",
-    "sqrt": "{r} = call {t} @llvm.sqrt.{f}({t} {a})",
+    "sqrt": SQUARE_ROOT,
 }
 CONVERSIONS: Final = {
     "i32.wrap_i64": "{r} = trunc i64 {a} to i32",

@@ -131,6 +131,15 @@ class Global:
     definition: Pointer
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of exceptions."""
+
+    type: FunctionType
+    type_index: int
+    pointer: Pointer
+
+
 def _memory(info: ModuleInfo, options: Options, offsets: VMOffsets, index: int) -> Memory:
     type_ = info.memories[index]
     name = f"%memory{index}d"
@@ -214,6 +223,12 @@ def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
     )
 
 
+def _tag(info: ModuleInfo, offsets: VMOffsets, index: int) -> Tag:
+    name, type_index = f"%tag{index}", info.tags[index]
+    pointer = Pointer(name, _load(name, "%vmctx", offsets.vmctx_tag(index)))
+    return Tag(info.function_type(type_index), type_index, pointer)
+
+
 def _constant(initializer: ConstExpr) -> str | None:
     """The value of an expression that is a single number."""
     if len(initializer.instructions) != 1:
@@ -247,6 +262,7 @@ class ModuleContext:
         self.memories = Lazy(lambda index: _memory(info, options, offsets, index))
         self.tables = Lazy(lambda index: _table(info, offsets, index))
         self.globals = Lazy(lambda index: _global(info, offsets, index))
+        self.tags = Lazy(lambda index: _tag(info, offsets, index))
         self._signatures: dict[FunctionType, Signature] = {}
         self._type_indices = {type_: index for index, type_ in enumerate(info.types)}
         self._has_objects = not all(

@@ -50,6 +50,7 @@ def _llvm() -> Any:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    binding.initialize_native_asmparser()
     for option in by_name(_architecture_name(binding)).llvm_options:
         binding.set_option("wasmine", option)
     return binding
@@ -98,6 +99,7 @@ def _optimise(module: Any, target_machine: Any, opt_level: str) -> None:
     with llvm.create_pass_builder(target_machine, tuning) as builder:
         if opt_level == "none":
             passes = llvm.create_new_module_pass_manager()
+            passes.add_always_inliner_pass()
             passes.add_sroa_pass()
             passes.add_simplify_cfg_pass()
         elif opt_level == "light":

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from wasmine.abi.libcalls import OWN
-from wasmine.compiler import heap, objects, variables
+from wasmine.compiler import exceptions, heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
@@ -20,16 +20,18 @@ from wasmine.wasm.module import ModuleInfo
 # Without "disable-tail-calls", a recursion without end could become a loop without end, and frames
 # would be missing from backtraces.
 ATTRIBUTES: Final = """
-attributes #0 = { nounwind uwtable(sync) "disable-tail-calls"="true" "frame-pointer"="none"\
- "no-realign-stack" "probe-stack"="inline-asm" "stack-probe-size"="4096" }
-attributes #1 = { cold noinline noreturn nounwind uwtable(sync) "frame-pointer"="all" }
-attributes #2 = { cold nomerge noreturn nounwind }
-attributes #3 = { nounwind }
-attributes #4 = { nonlazybind nounwind }
-attributes #5 = { noinline optnone }
+attributes #0 = {{ {nounwind} uwtable(sync) "disable-tail-calls"="true" "frame-pointer"="none"\
+ "no-realign-stack" "probe-stack"="inline-asm" "stack-probe-size"="4096" }}
+attributes #1 = {{ cold noinline noreturn nounwind uwtable(sync) "frame-pointer"="all" }}
+attributes #2 = {{ cold nomerge noreturn nounwind }}
+attributes #3 = {{ nounwind }}
+attributes #4 = {{ nonlazybind nounwind }}
+attributes #5 = {{ noinline optnone }}
+attributes #6 = {{ cold nonlazybind noreturn }}
 """
 """Of functions, of @trap, of calls to it, of calls to the runtime, of what is reached by symbol, of
-functions that are too large to be optimised."""
+functions that are too large to be optimised, of what throws. Where calls throw to landing pads
+no function may be `nounwind`."""
 
 
 _OWN_FUNCTIONS: Final = "\n".join(
@@ -61,6 +63,7 @@ class Unit:
         self._defined: set[int] = set()
         self._called: set[int] = set()
         self._functions: list[str] = []
+        self._unwinds = False
         self._subprograms: list[str] = []
 
     def add(self, index: int, body: Body) -> None:
@@ -69,9 +72,10 @@ class Unit:
         Raises UnsupportedFeature if it needs what is not implemented.
         """
         scope = FIRST_SUBPROGRAM + len(self._subprograms)
-        text, callees = translate_function(self._module, index, body, scope)
+        text, function = translate_function(self._module, index, body, scope)
         self._functions.append(text)
-        self._called |= callees
+        self._called |= function.callees
+        self._unwinds |= function.unwinds
         self._defined.add(index)
         self._subprograms.append(
             f'!{scope} = distinct !DISubprogram(name: "f{index}", scope: !11, file: !11, type: !16, '
@@ -86,10 +90,11 @@ class Unit:
                 *self._functions,
                 *map(self._declaration, sorted(self._called - self._defined)),
                 variables.EXTERNALS,
-                _OWN_FUNCTIONS,
                 heap.EXTERNALS,
                 objects.EXTERNALS,
-                ATTRIBUTES,
+                _OWN_FUNCTIONS,
+                exceptions.EXTERNALS,
+                ATTRIBUTES.format(nounwind="" if self._unwinds else "nounwind"),
                 METADATA,
                 *self._subprograms,
                 "",

@@ -62,15 +62,15 @@ def _select(f: FunctionBuilder, position: int, type_: ValType) -> None:
     f.stack.append(r)
 
 
-def _activated(f: FunctionBuilder, position: int, box: str) -> str:
+def activated(f: FunctionBuilder, position: int, box: str, result: str) -> str:
     """An externref that was read from a global or a table, fit for use in this call."""
     f.calls = True
-    r = f"%v{position}"
-    f.append(f"{r} = call ptr @{ACTIVATE}(ptr %vmctx, ptr {box}) #3{f.location(position)}")
-    return r
+    f.append(f"{result} = call ptr @{ACTIVATE}(ptr %vmctx, ptr {box}) #3{f.location(position)}")
+    return result
 
 
-def _store_counted(f: FunctionBuilder, position: int, place: str, box: str) -> None:
+def store_counted(f: FunctionBuilder, position: int, place: str, box: str) -> None:
+    """Put an externref where references are counted."""
     f.calls = True
     f.append(f"call void @{STORE}(ptr %vmctx, ptr {place}, ptr {box}) #3{f.location(position)}")
 
@@ -84,14 +84,14 @@ def _global_get(f: FunctionBuilder, position: int, index: int) -> None:
     r = f"%r{position}" if variable.counted else f"%v{position}"
     invariant = "" if variable.mutable else INVARIANT
     f.append(f"{r} = load {variable.type}, ptr {place}{invariant}{IN_GLOBAL}")
-    f.stack.append(_activated(f, position, r) if variable.counted else r)
+    f.stack.append(activated(f, position, r, f"%v{position}") if variable.counted else r)
 
 
 def _global_set(f: FunctionBuilder, position: int, index: int) -> None:
     variable = f.module.globals[index]
     place, value = f.open(variable.definition), f.stack.pop()
     if variable.counted:
-        _store_counted(f, position, place, value)
+        store_counted(f, position, place, value)
     else:
         # Volatile, because whoever catches a trap later sees the global: a plain store might be
         # moved behind an access that faults, or dropped in favour of a later one.
@@ -125,7 +125,7 @@ def _table_get(f: FunctionBuilder, position: int, index: int) -> None:
     place = table_element(f, position, table, f.stack.pop())
     r = f"%r{position}" if table.counted else f"%v{position}"
     f.append(f"{r} = load ptr, ptr {place}{IN_TABLE}")
-    f.stack.append(_activated(f, position, r) if table.counted else r)
+    f.stack.append(activated(f, position, r, f"%v{position}") if table.counted else r)
 
 
 def _table_set(f: FunctionBuilder, position: int, index: int) -> None:
@@ -133,7 +133,7 @@ def _table_set(f: FunctionBuilder, position: int, index: int) -> None:
     element, value = f.pop(2)
     place = table_element(f, position, table, element)
     if table.counted:
-        _store_counted(f, position, place, value)
+        store_counted(f, position, place, value)
     else:
         # Volatile for the same reason as the store of a global.
         f.append(f"store volatile ptr {value}, ptr {place}{IN_TABLE}")

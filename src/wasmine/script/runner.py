@@ -56,18 +56,9 @@ def run_script(
 ) -> Report:
     """Runs a script in a store of its own; `imports` are what its modules can import besides
     `spectest` and each other. Raises MalformedText for what is no script."""
-    return run_commands(parse_script(script), engine=engine, imports=imports)
-
-
-def run_commands(
-    commands: Iterable[Command],
-    *,
-    engine: Engine | None = None,
-    imports: Mapping[str, Any] | None = None,
-) -> Report:
-    """Runs commands of a script that has been parsed."""
-    runner = _Runner(_Modules(engine or Engine()), imports or {})
-    runner.run(commands)
+    engine = engine or Engine()
+    runner = _Runner(_Modules(engine), imports or {})
+    runner.run(parse_script(script, memory64=engine.features.memory64))
     return Report(tuple(sorted(runner.outcomes, key=lambda one: (one.line, one.column))))
 
 

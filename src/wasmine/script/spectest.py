@@ -32,6 +32,7 @@ def spectest(store: Store) -> dict[str, object]:
         "table": Table(TableType(FUNCREF, _LIMITS), store=store),
         "table64": Table(TableType(FUNCREF, _LIMITS, I64), store=store),
         "memory": Memory(MemoryType(Limits(1, 2)), store=store),
+        "shared_memory": Memory(MemoryType(Limits(1, 2), shared=True), store=store),
     }
     for params in _PRINT_PARAMETERS:
         name = "_".join(["print", *(param.name for param in params)])

@@ -12,6 +12,7 @@ from wasmine import (
     Trap,
     TrapCode,
     UnsupportedFeature,
+    WasmException,
     WasmineError,
 )
 
@@ -28,6 +29,7 @@ _STAGES: Final[dict[type[BaseException], str]] = {
     UnsupportedFeature: "unsupported feature",
     LinkError: LINK,
     Trap: TRAP,
+    WasmException: EXCEPTION,
 }
 
 

@@ -13,6 +13,7 @@ import os
 import weakref
 from array import array
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final
 
 from wasmine.abi.image import HEADER_SIZE, Header, Image, round_up
@@ -118,6 +119,12 @@ class Code:
         if not self.base:
             raise InternalError("this code has been closed")
         return self.base + self.image.extent(name).start
+
+    @cached_property
+    def frames_address(self) -> int:
+        """The address of the image's FrameTable in native form; it lives as long as this object."""
+        self._frames = ctypes.create_string_buffer(self.image.frame_table.native())
+        return ctypes.addressof(self._frames)
 
     def contains(self, pc: int) -> bool:
         """Whether `pc` is the address of an instruction or a constant of the image."""

@@ -30,7 +30,7 @@ from wasmine.abi.vmcontext import (
 )
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.errors import InternalError, Trap, TrapCode
-from wasmine.types import DefinedType, FunctionType
+from wasmine.types import FunctionType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.constants import Evaluator
 from wasmine.vm.globals import GlobalCell
@@ -39,6 +39,7 @@ from wasmine.vm.objects import Allocator
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
+from wasmine.vm.tags import TagCell
 from wasmine.wasm.module import ConstExpr, DataSegment, ElementSegment, ModuleInfo
 
 UNLIMITED_GAS: Final = (1 << 64) - 1
@@ -46,10 +47,9 @@ UNLIMITED_GAS: Final = (1 << 64) - 1
 
 def _needs_heap(info: ModuleInfo) -> bool:
     """Whether code of the module may make objects: there is a type of some, or of an exception."""
-    composites = (
-        type_.composite if isinstance(type_, DefinedType) else type_ for type_ in info.types
+    return bool(info.tags) or not all(
+        isinstance(type_.composite, FunctionType) for type_ in info.types
     )
-    return bool(info.tags) or not all(isinstance(type_, FunctionType) for type_ in composites)
 
 
 def _required(expression: ConstExpr | None) -> ConstExpr:
@@ -74,6 +74,7 @@ class Imports:
     tables: list[LinearTable] = field(default_factory=list)
     memories: list[LinearMemory] = field(default_factory=list)
     globals: list[GlobalCell] = field(default_factory=list)
+    tags: list[TagCell] = field(default_factory=list)
 
 
 class InstanceHandle:
@@ -114,6 +115,7 @@ class InstanceHandle:
         self.memories: Final = [*imports.memories]
         self.tables: Final = [*imports.tables]
         self.globals: Final = [*imports.globals]
+        self.tags: Final = [*imports.tags]
         self._evaluate = Evaluator(
             artifact.info.types,
             self.globals,
@@ -125,6 +127,7 @@ class InstanceHandle:
         self._make_memories(memory_styles)
         self._make_tables()
         self._make_globals()
+        self._make_tags(store, signatures)
         self._fill_header(header, store.address)
         self._fill_imports(imports)
         self._fill_functions(imports)
@@ -162,6 +165,15 @@ class InstanceHandle:
             address = self.vmctx + self._offsets.vmctx_global_storage(slot)
             self._pointer("globals", slot, address)
             self.globals.append(GlobalCell(type_, address, references=self._references))
+
+    def _make_tags(self, store: StoreContext, signatures: SignatureRegistry) -> None:
+        info = self._info
+        for type_index in info.tags[info.imported_tags :]:
+            definition = info.types[type_index]
+            type_ = TagType(info.function_type(type_index), definition)
+            self.tags.append(store.make_tag(type_, signatures.register(definition)))
+        for slot, tag in enumerate(self.tags):
+            self._pointer("tags", slot, tag.address)
 
     def _fill_header(self, address: int, store: int) -> None:
         header = VMInstance.from_address(address)

@@ -242,9 +242,19 @@ class Process:
             entry = self._ranges[slot]
             # The handler may look at any moment: an entry is empty until its end is set.
             entry.start = code.base
+            entry.frames = 0
             entry.end = code.end
             self.state.range_count = max(self.state.range_count, slot + 1)
         return _CodeRegistration(slot)
+
+    def prepare_frames(self, range_address: int) -> None:
+        """Decode the frames of the image in a CodeRange, so that exceptions can pass through it."""
+        with self._lock:
+            slot = (range_address - self._mapping.base) // size_of(CodeRange)
+            code = self._slots[slot].code()
+            if code is None:
+                raise InternalError("an exception passes through code that is gone")
+            self._ranges[slot].frames = code.frames_address
 
     def remove_code(self, slot: int) -> None:
         """The code in this slot is about to be unmapped."""
@@ -301,13 +311,13 @@ class Process:
         self.clear_references: Callable[[int], None] = native(
             "wasmine_externref_clear", None, address
         )
+        self.grow_memory: Callable[[int, int], int] = native(
+            "wasmine_grow_memory", ctypes.c_int64, address, ctypes.c_uint64
+        )
         self.heap_new: Callable[[int, int, int, int], int] = native(
             "wasmine_heap_new", address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
         )
         self.heap_collect: Callable[[int], None] = native("wasmine_heap_collect", None, address)
-        self.grow_memory: Callable[[int, int], int] = native(
-            "wasmine_grow_memory", ctypes.c_int64, address, ctypes.c_uint64
-        )
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)

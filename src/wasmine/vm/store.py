@@ -19,10 +19,12 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.errors import ResourceError
+from wasmine.types import TagType
 from wasmine.vm import process
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.functions import FuncDataRegistry
 from wasmine.vm.heap import Heap, Root, Roots
+from wasmine.vm.tags import TagCell
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,6 +135,8 @@ class StoreContext:
         self.references: Final = References(context)
         self.arena: Final = Arena()
         self.functions: Final = FuncDataRegistry()
+        self.tags: Final[dict[int, TagCell]] = {}
+        """By the address of their records. Exceptions with them may be anywhere in the heap."""
         self.gate: object = None
         """A NativeCallable of the store; set before the first use of `exclusively`."""
         self.roots: Final[list[object]] = []
@@ -157,6 +161,12 @@ class StoreContext:
         finally:
             if landing.store:
                 leave(address)
+
+    def make_tag(self, type_: TagType, number: int) -> TagCell:
+        """A new tag of this type, which has this number."""
+        cell = TagCell(type_, number, self.arena)
+        self.tags[cell.address] = cell
+        return cell
 
     @property
     def depth(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias, cast
 
 from wasmine.errors import CompileError, InvalidModule
-from wasmine.types import FunctionType, ValType
+from wasmine.types import F32, F64, I32, I64, V128, FunctionType, ValType
 from wasmine.wasm.code_validator import rule_of
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
@@ -28,6 +28,9 @@ _PROPOSALS: Final = {
 }
 """The instructions that are constant, and what made them so."""
 
+_NUMBERS: Final = {BY_NAME[f"{type_}.const"]: type_ for type_ in (I32, I64, F32, F64, V128)}
+"""Most expressions are one of these, which needs no stack to be checked."""
+
 _Instructions: TypeAlias = tuple[tuple[Opcode, Any], ...]
 _RULES: Final = [rule_of(opcode) if opcode in _PROPOSALS else None for opcode in OPCODES]
 _BLOCK: Final = BY_NAME["block"].index
@@ -40,6 +43,8 @@ def check_constant(info: ModuleInfo, expression: ConstExpr, type_: ValType, glob
 
     Raises InvalidModule with the offset of the expression.
     """
+    if len(expression.instructions) == 1 and _NUMBERS.get(expression.instructions[0][0]) is type_:
+        return
     operands = Operands(info, [])
     try:
         operands.open(_BLOCK, FunctionType((), (type_,)))

@@ -349,5 +349,5 @@ _SECTIONS: Final[dict[int, Callable[[Reader, ModuleInfo], None]]] = {
 }
 _ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
 """The identifiers of the sections other than custom ones, in the order that modules keep."""
-_PROPOSALS: Final = {12: "bulk-memory", 13: _EXCEPTIONS}
+_PROPOSALS: Final[dict[int, str | tuple[str, ...]]] = {12: "bulk-memory", 13: _EXCEPTIONS}
 """The proposals one of which is needed for a section."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Final, Self
 
 from wasmine.errors import CompileError, MalformedModule
@@ -97,10 +97,3 @@ class Features:
 
 DEFAULT: Final = Features()
 ALL: Final = Features(**{field.name: True for field in fields(Features)})
-
-IMPLEMENTED: Final = replace(
-    ALL,
-    exceptions=False,
-    legacy_exceptions=False,
-)
-"""What the compiler can compile. Validation knows all of it."""

@@ -28,9 +28,6 @@ STRUCT_FIELDS: Final = 10_000
 BRANCH_TABLE: Final = 65_520
 CATCHES: Final = 10_000
 
-ARRAY_OPERANDS: Final = 10_000
-"""Operands of `array.new_fixed`."""
-
 NESTING: Final = 10_000
 """Blocks within blocks. Not in the interface, where the size of a function is the only bound."""
 

@@ -133,6 +133,41 @@ def _apply(fixups: Fixups) -> None:
         _WORD.pack_into(code, place, word)
 
 
+_THROW = """
+sub sp, sp, #176
+stp x19, x20, [sp]
+stp x21, x22, [sp, #16]
+stp x23, x24, [sp, #32]
+stp x25, x26, [sp, #48]
+stp x27, x28, [sp, #64]
+str x29, [sp, #80]
+stp d8, d9, [sp, #88]
+stp d10, d11, [sp, #104]
+stp d12, d13, [sp, #120]
+stp d14, d15, [sp, #136]
+str x30, [sp, #152]
+add x9, sp, #176
+str x9, [sp, #160]
+str x1, [sp, #168]
+mov x0, sp
+bl {walk}
+ldp x19, x20, [sp]
+ldp x21, x22, [sp, #16]
+ldp x23, x24, [sp, #32]
+ldp x25, x26, [sp, #48]
+ldp x27, x28, [sp, #64]
+ldr x29, [sp, #80]
+ldp d8, d9, [sp, #88]
+ldp d10, d11, [sp, #104]
+ldp d12, d13, [sp, #120]
+ldp d14, d15, [sp, #136]
+ldr x9, [sp, #152]
+ldr x10, [sp, #160]
+ldr x0, [sp, #168]
+mov sp, x10
+br x9
+"""
+
 ARCHITECTURE = Architecture(
     name="aarch64",
     machine=183,
@@ -144,14 +179,17 @@ ARCHITECTURE = Architecture(
     stub_size=16,
     stub=_stub,
     apply=_apply,
+    # x19 to x29, the low halves of v8 to v15, x30
+    saved_registers=(*range(19, 30), *range(72, 80), 30),
+    throw=_THROW,
     # uc_mcontext begins at 176: fault address, x0 to x30, sp, pc.
     context_pc=176 + 8 + 32 * 8,
     context_sp=176 + 8 + 31 * 8,
     # The frame record, x29 and x30, lies between.
     caller_sp=16,
+    futex=98,
     red_zone=0,
     callee_saved=tuple(f"x{number}" for number in range(19, 30)),
-    futex=98,
     llvm_options=(),
     unwanted_features=(),
 )

@@ -35,7 +35,7 @@ class Fixups(NamedTuple):
     """For the index of a symbol the place of its cell in the address table."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Architecture:
     """A processor."""
 
@@ -57,18 +57,26 @@ class Architecture:
     """Instructions, given their own place and their cell's, that jump to what the cell holds."""
     apply: Callable[[Fixups], None]
     """Raises struct.error or OverflowError if a distance is too large for its field."""
+    saved_registers: tuple[int, ...]
+    """DWARF's numbers for the registers that a function leaves as they were, and last the one that
+    holds, or stands for, the return address."""
+    throw: str
+    """Instructions of the function `throw(environment, exception)`. They write the saved registers,
+    the stack pointer before the call and the exception to the stack, 8 bytes each in this order, call
+    `{walk}` with the address of that and the exception, load all from there again, and go on where the
+    return address now says, with the exception in the register where a landing pad expects it."""
     context_pc: int
     """Where a signal's ucontext_t holds the program counter, in bytes."""
     context_sp: int
     """Where it holds the stack pointer."""
     caller_sp: int
     """From a function's frame address to the stack pointer of its caller after the return."""
+    futex: int
+    """Linux's number for the system call."""
     red_zone: int
     """Bytes below its stack pointer that a function may use without moving it."""
     callee_saved: tuple[str, ...]
     """The registers that a function must give back as it found them and that can hold pointers."""
-    futex: int
-    """Linux's number for the system call."""
     llvm_options: tuple[str, ...]
     """What LLVM's code generator must be told, so that every access to memory is made."""
     unwanted_features: tuple[str, ...]

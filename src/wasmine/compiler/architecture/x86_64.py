@@ -72,6 +72,34 @@ def _relax(code: bytearray, place: int, target: int) -> bool:
     return True
 
 
+# 80 bytes from here the caller's stack begins, as the alignment of the stack pointer wants it too.
+_THROW = """
+leaq -72(%rsp), %rsp
+movq %rbx, (%rsp)
+movq %rbp, 8(%rsp)
+movq %r12, 16(%rsp)
+movq %r13, 24(%rsp)
+movq %r14, 32(%rsp)
+movq %r15, 40(%rsp)
+movq 72(%rsp), %rax
+movq %rax, 48(%rsp)
+leaq 80(%rsp), %rax
+movq %rax, 56(%rsp)
+movq %rsi, 64(%rsp)
+movq %rsp, %rdi
+callq {walk}
+movq (%rsp), %rbx
+movq 8(%rsp), %rbp
+movq 16(%rsp), %r12
+movq 24(%rsp), %r13
+movq 32(%rsp), %r14
+movq 40(%rsp), %r15
+movq 48(%rsp), %rcx
+movq 64(%rsp), %rax
+movq 56(%rsp), %rsp
+jmpq *%rcx
+"""
+
 ARCHITECTURE = Architecture(
     name="x86_64",
     machine=62,
@@ -83,14 +111,17 @@ ARCHITECTURE = Architecture(
     stub_size=8,
     stub=_stub,
     apply=_apply,
+    # rbx, rbp, r12 to r15; 16 stands for the return address.
+    saved_registers=(3, 6, 12, 13, 14, 15, 16),
+    throw=_THROW,
     # uc_mcontext.gregs begins at 40; REG_RSP is 15, REG_RIP is 16.
     context_pc=40 + 16 * 8,
     context_sp=40 + 15 * 8,
     # The saved frame pointer and the return address lie between.
     caller_sp=16,
+    futex=202,
     red_zone=128,
     callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15"),
-    futex=202,
     # A conditional move whose operand is in memory became a branch around the load.
     llvm_options=("-x86-cmov-converter-force-mem-operand=false",),
     # Their loads can be masked. LLVM makes a load and the choice of its value one of those,

@@ -249,12 +249,15 @@ run:
 back:
   ; Registers hold nothing that can be relied on here: everything is read again from the landing.
   %reason = get volatile i64 Landing.reason, %landing
-  %trapped = icmp eq i64 %reason, $trapped
-  br i1 %trapped, label %trap, label %raised
-trap:
   %tstate.again = get volatile ptr Landing.tstate, %landing
+  switch i64 %reason, label %raised [ i64 $trapped, label %trap i64 $thrown, label %thrown ]
+trap:
   call void @PyEval_RestoreThread(ptr %tstate.again)
   call void @wasmine_raise_trap(ptr %landing)
+  br label %raised
+thrown:
+  call void @PyEval_RestoreThread(ptr %tstate.again)
+  call void @wasmine_raise_exception(ptr %landing)
   br label %raised
 raised:
   call void @wasmine_leave(ptr %landing)
@@ -315,6 +318,13 @@ def _slot_result(signature: FunctionType) -> str:
     return "\n".join([*lines, f"ret {form.result} {value}\n"])
 
 
+def _tail_call_throw(result: str) -> str:
+    call = f"musttail call {WASM_CC} {result} @wasmine_throw(ptr %host, ptr %exception)"
+    if result == "void":
+        return f"{call}\n  ret void"
+    return f"%never = {call}\n  ret {result} %never"
+
+
 def import_thunk(signature: FunctionType) -> str:
     """IR of the function that stands for a Python callable, with the WebAssembly convention."""
     params, results = signature.params, signature.results
@@ -355,6 +365,13 @@ result:
   br i1 %refused, label %unwind, label %converted
 converted:
 {_slot_result(signature)}unwind:
+  %exception = call ptr @wasmine_exception_raised(ptr %store)
+  %other = icmp eq ptr %exception, null
+  br i1 %other, label %pass, label %throw
+throw:
+  ; Without this frame on the stack, the exception comes from where the thunk was called.
+  {_tail_call_throw(form.result)}
+pass:
   call void @wasmine_unwind(ptr %landing)
   unreachable
 }}

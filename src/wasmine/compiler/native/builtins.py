@@ -109,7 +109,7 @@ fail:
   ret i64 -1
 }
 
-define internal i1 @copy_memory(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) {
+define internal i1 @copy_memory(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) alwaysinline {
   %d.definition = get ptr VMLinearMemory.definition, %d
   %d.limit = get i64 VMMemoryDefinition.current_length, %d.definition
   %s.definition = get ptr VMLinearMemory.definition, %s
@@ -129,7 +129,7 @@ done:
   ret i1 %ok
 }
 
-define internal i1 @fill_memory(ptr %m, i64 %dst, i32 %value, i64 %length) {
+define internal i1 @fill_memory(ptr %m, i64 %dst, i32 %value, i64 %length) alwaysinline {
   %definition = get ptr VMLinearMemory.definition, %m
   %limit = get i64 VMMemoryDefinition.current_length, %definition
   %ok = call i1 @fits(i64 %dst, i64 %length, i64 %limit)
@@ -180,13 +180,14 @@ define internal ptr @table_slot(ptr %t, i64 %index) alwaysinline {
 ; Set the elements from `first` up to `end`, which exist.
 define internal void @set_elements(ptr %t, i64 %first, i64 %end, ptr %value) {
 entry:
+  %base = call ptr @table_slot(ptr %t, i64 0)
   br label %head
 head:
   %i = phi i64 [ %first, %entry ], [ %next, %body ]
   %more = icmp ult i64 %i, %end
   br i1 %more, label %body, label %done
 body:
-  %slot = call ptr @table_slot(ptr %t, i64 %i)
+  %slot = getelementptr ptr, ptr %base, i64 %i
   call void @set_element(ptr %t, ptr %slot, ptr %value)
   %next = add i64 %i, 1
   br label %head

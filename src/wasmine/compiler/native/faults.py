@@ -7,8 +7,8 @@ alternate stack, at any instruction of compiled code.
 from __future__ import annotations
 
 FAULTS = r"""
-; Is this address in the code of a mapped image?
-define internal i1 @is_wasm_code(i64 %pc) {
+; The CodeRange of the mapped image whose code contains an address, or null.
+define internal ptr @code_range(i64 %pc) {
 entry:
   %count = get i64 RuntimeState.range_count, @wasmine_state
   %ranges = get ptr RuntimeState.ranges, @wasmine_state
@@ -18,7 +18,7 @@ head:
   %more = icmp ult i64 %i, %count
   br i1 %more, label %body, label %no
 body:
-  %range = getelementptr [2 x i64], ptr %ranges, i64 %i
+  %range = getelementptr [$range_words x i64], ptr %ranges, i64 %i
   %start = get i64 CodeRange.start, %range
   %end = get i64 CodeRange.end, %range
   %from = icmp uge i64 %pc, %start
@@ -27,9 +27,9 @@ body:
   %next = add i64 %i, 1
   br i1 %inside, label %yes, label %head
 yes:
-  ret i1 true
+  ret ptr %range
 no:
-  ret i1 false
+  ret ptr null
 }
 
 define internal ptr @current_thread() alwaysinline {
@@ -44,8 +44,9 @@ define internal ptr @thread_in_wasm(ptr %context) {
 entry:
   %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
   %pc = load i64, ptr %pc.p
-  %ours = call i1 @is_wasm_code(i64 %pc)
-  br i1 %ours, label %inside, label %elsewhere
+  %range = call ptr @code_range(i64 %pc)
+  %outside = icmp eq ptr %range, null
+  br i1 %outside, label %elsewhere, label %inside
 inside:
   %thread = call ptr @current_thread()
   %unknown = icmp eq ptr %thread, null

@@ -23,8 +23,8 @@ from wasmine.abi.heap import (
     VMRun,
     VMSizeClass,
     VMTypeRecord,
-    size_of,
 )
+from wasmine.abi.layout import size_of
 from wasmine.abi.objects import LENGTH_OFFSET
 from wasmine.errors import TrapCode
 

@@ -242,4 +242,19 @@ ask:
   call void @Py_DecRef(ptr %number)
   ret ptr %function
 }
+
+define ptr @wasmine_object_from_exnref(ptr %store, ptr %exception) {
+  %null = icmp eq ptr %exception, null
+  br i1 %null, label %none, label %ask
+none:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+ask:
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %address = ptrtoint ptr %exception to i64
+  %number = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
+  %object = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_object_from_exception, ptr %python_store, ptr %number, ptr null)
+  call void @Py_DecRef(ptr %number)
+  ret ptr %object
+}
 """

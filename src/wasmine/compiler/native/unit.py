@@ -12,11 +12,14 @@ from wasmine.abi.runtime import (
     EXTERNREF_HEADER,
     RAISED,
     STACK_SLICE_SIZE,
+    THROWN,
     TRAPPED,
     VMINSTANCE_SIZE,
     WAIT_QUEUES,
+    CodeRange,
     PreviousHandlers,
 )
+from wasmine.abi.unwind import NATIVE_HEADER
 from wasmine.abi.vmcontext import (
     LANDING_COOKIE,
     ElementKind,
@@ -39,6 +42,7 @@ from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.unwinding import unwinding
 from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
 from wasmine.errors import TrapCode
@@ -48,6 +52,8 @@ EXTERNAL: Final = """
 declare ptr @PyErr_NoMemory()
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
+declare void @PyErr_Fetch(ptr, ptr, ptr)
+declare void @PyErr_NormalizeException(ptr, ptr, ptr)
 declare i32 @PyErr_CheckSignals()
 declare i32 @PyErr_ExceptionMatches(ptr)
 declare ptr @PyEval_SaveThread()
@@ -89,6 +95,8 @@ declare i32 @wasmine_enter(ptr, ptr)
 declare void @wasmine_leave(ptr)
 declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
 declare void @wasmine_raise_trap(ptr)
+declare void @wasmine_raise_exception(ptr)
+declare ptr @wasmine_exception_raised(ptr)
 declare void @wasmine_heap_poll(ptr)
 declare void @wasmine_unwind(ptr) noreturn
 declare ptr @wasmine_call_host(ptr, ptr, i64)
@@ -97,6 +105,7 @@ declare ptr @wasmine_externref_from(ptr, ptr)
 declare ptr @wasmine_funcref_from(ptr, ptr)
 declare ptr @wasmine_reference_from(ptr, i64, ptr)
 declare ptr @wasmine_object_from_anyref(ptr, ptr)
+declare ptr @wasmine_object_from_exnref(ptr, ptr)
 declare ptr @wasmine_object_from_externref(ptr, ptr)
 declare ptr @wasmine_object_from_funcref(ptr, ptr)
 declare ptr @wasmine_bytes_from_vector($vector)
@@ -124,18 +133,23 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
+    "wasmine_py_exception_address",
     "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
     "wasmine_py_memory_view",
+    "wasmine_py_object_from_exception",
     "wasmine_py_object_from_external",
     "wasmine_py_object_from_funcref",
     "wasmine_py_overflow_error",
+    "wasmine_py_prepare_frames",
+    "wasmine_py_raise_exception",
     "wasmine_py_raise_trap",
     "wasmine_py_reference_from",
     "wasmine_py_store_busy",
     "wasmine_py_struct",
     "wasmine_py_type_error",
+    "wasmine_py_wasm_exception",
 )
 """Symbols whose address is a Python object."""
 
@@ -156,6 +170,11 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "slice_size": STACK_SLICE_SIZE,
         "trapped": TRAPPED,
         "raised": RAISED,
+        "thrown": THROWN,
+        "range_words": size_of(CodeRange) // 8,
+        "table_header": NATIVE_HEADER,
+        "saved_registers": len(architecture.saved_registers),
+        "pc_register": len(architecture.saved_registers) - 1,
         "stack_overflow": TrapCode.STACK_OVERFLOW.value,
         "heap_out_of_bounds": TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS.value,
         "sigsegv": SIGSEGV,
@@ -173,8 +192,8 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "notified": WaiterState.NOTIFIED.value,
         "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
-        "landing_cookie": LANDING_COOKIE,
         "vector": VECTOR,
+        "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
         "red_zone": architecture.red_zone,
@@ -201,6 +220,7 @@ def runtime_ir(architecture: str) -> str:
     return _unit(
         FAULTS
         + INTERRUPTS
+        + unwinding(by_name(architecture))
         + REFERENCES
         + HEAP
         + COLLECTOR
@@ -220,4 +240,6 @@ def thunks_ir(
     architecture: str,
 ) -> str:
     """IR of the thunks for these function types."""
-    return _unit(thunks(entries, raws, imports), architecture)
+    # Import thunks call it with results of all types; what is declared as a function has one type.
+    throw = "@wasmine_throw = external global i8\n"
+    return _unit(throw + thunks(entries, raws, imports), architecture)

@@ -7,7 +7,7 @@ in it shows where a script expects it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from wasmine.types import AbstractHeapType, ValType
 
@@ -92,6 +92,7 @@ class Get:
 Action: TypeAlias = Invoke | Get
 
 
+@runtime_checkable
 class ModuleSource(Protocol):
     """A module in a script."""
 

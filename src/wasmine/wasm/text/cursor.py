@@ -70,6 +70,29 @@ class Cursor:
         self.position += 1
         return self.words[self.position - 1]
 
+    def skip_to_end(self) -> None:
+        """Moves to the parenthesis that closes the innermost form that is open here."""
+        words, position = self.words, self.position
+        depth = 0
+        while True:
+            word = words[position]
+            if word == "(":
+                depth += 1
+            elif word == ")":
+                if depth == 0:
+                    self.position = position
+                    return
+                depth -= 1
+            elif not word:
+                raise self.tokens.incomplete(self.position)
+            position += 1
+
+    def skip(self) -> None:
+        """Moves behind the form that begins here."""
+        self.position += 1
+        self.skip_to_end()
+        self.position += 1
+
     def identifier(self) -> str | None:
         """Reads an identifier, with its dollar sign, if one follows; `$"a"` is the same as `$a`."""
         word = self.words[self.position]

@@ -120,25 +120,7 @@ class ModuleReader:
             keyword = parser.keyword()
             self._fields.append(_Field(keyword, start + 1, self._define(keyword)))
             parser.position = start
-            self._skip()
-
-    def _skip(self) -> None:
-        """Moves behind the form that begins here."""
-        parser = self.parser
-        words, position = parser.words, parser.position
-        depth = 0
-        while True:
-            word = words[position]
-            if word == "(":
-                depth += 1
-            elif word == ")":
-                depth -= 1
-                if depth == 0:
-                    parser.position = position + 1
-                    return
-            elif not word:
-                raise parser.unexpected(position)
-            position += 1
+            parser.skip()
 
     def _define(self, keyword: str) -> int:
         """Gives what a field defines its index; 0 if it defines nothing."""
@@ -172,7 +154,7 @@ class ModuleReader:
                 raise parser.unexpected(start + 1)
             types.define(parser)
             parser.position = start
-            self._skip()
+            parser.skip()
         return first
 
     def _define_import(self, kind: str) -> int:
@@ -187,7 +169,7 @@ class ModuleReader:
         start = parser.position
         parser.identifier()
         while parser.at_form("export"):
-            self._skip()
+            parser.skip()
         if parser.at_form("import"):
             parser.position = start
             return self._define_import(kind)
@@ -195,7 +177,7 @@ class ModuleReader:
             parser.position += 1
         if kind == "table" and at_value_type(parser):
             if parser.word == "(":
-                self._skip()
+                parser.skip()
             else:
                 parser.position += 1
             parser.context.elements.count += parser.at_form("elem")

@@ -115,6 +115,14 @@ class Tokens:
         word = self.words[number]
         return self.error_at(self._defect(word, self.starts[number]), self.starts[number], word)
 
+    def incomplete(self, first: int) -> MalformedText:
+        """The error for a text that ends inside of what began at a token: the first that is none, or the end."""
+        last = len(self.words) - 1
+        for number in range(first, last):
+            if self._defect(self.words[number], self.starts[number]) != "unexpected token":
+                return self.unexpected(number)
+        return self.unexpected(last)
+
     def _defect(self, word: str, start: int) -> str:
         if word == "(;":
             return "unclosed comment"

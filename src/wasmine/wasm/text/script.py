@@ -181,14 +181,7 @@ class _ScriptParser(Cursor):
             quoted = self.words[self.position - 1] == "quote"
             data = self.strings()
             return name, QuotedModule(data, self._memory64) if quoted else BinaryModule(data)
-        depth = 0
-        words, position = self.words, self.position
-        while depth or words[position] != ")":
-            depth += (words[position] == "(") - (words[position] == ")")
-            if not words[position]:
-                raise self.unexpected(position)
-            position += 1
-        self.position = position
+        self.skip_to_end()
         return name, TextModule(self.tokens, start, self._memory64)
 
     def register(self, place: tuple[int, int]) -> Command:
@@ -233,8 +226,10 @@ class _ScriptParser(Cursor):
             value = AnyReference(_REFERENCES[keyword])
         elif keyword == "either":
             alternatives = []
-            while self.word == "(":
+            while self.word == "(" and not self.at_form("either"):
                 alternatives.append(self._result())
+            if self.word != ")":
+                raise self.unexpected(self.position + 1)
             value = Either(tuple(alternatives))
         else:
             raise self.unexpected(self.position - 1)
