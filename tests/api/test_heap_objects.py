@@ -274,6 +274,29 @@ def test_arrays_of_numbers(storage: Any, given: list[Any], read: list[Any]) -> N
     assert again[1] == 0
 
 
+@pytest.mark.parametrize("storage", ["i8", I64, F32, V128, ANYREF], ids=str)
+def test_arrays_without_elements(storage: Any) -> None:
+    made = Array(ArrayType(mutable(storage)), [])
+    assert (len(made), made[:], list(made)) == (0, [], [])
+    made[:] = []
+    made[5:3] = ()
+    with pytest.raises(IndexError, match="0 of 0 elements"):
+        made[0]
+
+
+def test_slices_of_numbers() -> None:
+    made = Array(ArrayType(mutable("i16")), range(10))
+    assert made[2:5] == [2, 3, 4]
+    assert made[::-3] == [9, 6, 3, 0]
+    made[1:8:3] = [-1, -2, -3]
+    made[-2:] = (65535, 7)
+    assert made[:] == [0, 65535, 2, 3, 65534, 5, 6, 65533, 65535, 7]
+    iterator = iter(made)
+    assert next(iterator) == 0
+    made[1] = 5
+    assert next(iterator) == 5
+
+
 def test_buffers_are_copied_as_they_are() -> None:
     kind = ArrayType(mutable(I32))
     made = Array(kind, np.arange(5, dtype=np.int32))
