@@ -172,6 +172,8 @@ def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:
     for index, type_ in enumerate(f.locals):
         value = f"%arg{index}" if index < parameters else ZEROS[type_]
         f.cache[index] = value
+        if index in f.certain:
+            f.know(value)
         lines.append(f"%l{index} = alloca {type_}\nstore {type_} {value}, ptr %l{index}")
     return lines
 

@@ -268,7 +268,7 @@ def _scalar_bits(value: str, shape: Shape) -> int:
             return bits
         (number,) = struct.unpack("<d", bits.to_bytes(8, "little"))
         return int.from_bytes(struct.pack("<f", number), "little")
-    number = int(value.split()[1]) if value.startswith("bitcast") else int(value)
+    number = int(value.split()[2]) if value.startswith("bitcast") else int(value)
     return number % (1 << shape.width)
 
 
