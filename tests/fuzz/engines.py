@@ -119,7 +119,7 @@ class Wasmine:
         assert self._instance is not None
         for name, extern in self._instance.exports.items():
             match extern:
-                case wasmine.Memory():
+                case wasmine.Memory() if not extern.type.shared:
                     yield name, (extern.size, _digest(extern.read(0, extern.data_size)))
                 case wasmine.Table() if extern.type.element in VISIBLE:
                     yield name, [shown(extern.type.element, element) for element in extern]
@@ -203,7 +203,7 @@ class Wasmtime:
         for export in self._types.exports:
             extern = self._exports[export.name]
             match export.type:
-                case MemoryType():
+                case MemoryType(shared=False):
                     yield export.name, (extern.size(store), _digest(extern.read(store)))
                 case TableType(element=element) if element in VISIBLE:
                     size = range(extern.size(store))

@@ -75,6 +75,11 @@ def _fields(info: ModuleInfo, export: Export) -> Iterator[str]:
             if table.element not in VISIBLE:
                 element = f"(table.get {export.index} (local.get 0))"
                 yield _shown(info, head, element, (table.element,), (table.address,))
+        case "memory":
+            memory = info.memories[export.index]
+            if memory.shared:  # wasmtime's package cannot read it
+                content = f"(i64.load {export.index} (local.get 0))"
+                yield _shown(info, head, content, (I64,), (memory.address,))
         case _:
             return
 
