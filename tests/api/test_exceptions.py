@@ -18,9 +18,14 @@ from wasmine import (
     I32,
     I64,
     FunctionType,
+    Global,
+    GlobalType,
+    Limits,
     LinkError,
     Store,
     StoreError,
+    Table,
+    TableType,
     Tag,
     TagType,
     WasmException,
@@ -236,6 +241,34 @@ def test_objects_live_as_long_as_what_holds_them() -> None:
     exports.same.store.context.references.heap.collect()
     gc.collect()
     assert watch() is None
+
+
+def test_host_functions_take_and_return_exceptions() -> None:
+    tag = Tag(FunctionType([I32]))
+    seen: list[WasmException] = []
+
+    def keep(error: WasmException) -> WasmException:
+        seen.append(error)
+        return error
+
+    exports = instance(
+        """(module
+        (import "m" "t" (tag $t (param i32)))
+        (import "m" "keep" (func $keep (param exnref) (result exnref)))
+        (import "m" "make" (func $make (param i32) (result exnref)))
+        (func (export "run") (param i32) (result i32)
+          (block $h (result i32)
+            (try_table (catch $t $h) (throw_ref (call $keep (call $make (local.get 0)))))
+            (unreachable))))""",
+        {"m": {"t": tag, "keep": keep, "make": lambda value: WasmException(tag, value)}},
+    ).exports
+    assert [exports.run(value) for value in range(100)] == list(range(100))
+    assert [error.payload for error in seen] == [(value,) for value in range(100)]
+    kind = ref("exn")
+    assert Global(GlobalType(kind), seen[5], store=tag.store).value is seen[5]
+    table = Table(TableType(kind, Limits(1)), store=tag.store)
+    assert table.grow(1, seen[6]) == 1
+    assert (table[0], table[1]) == (None, seen[6])
 
 
 def test_globals_and_tables_hold_exceptions() -> None:

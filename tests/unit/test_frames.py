@@ -5,15 +5,17 @@ from __future__ import annotations
 import ctypes
 import platform
 from collections.abc import Callable
+from struct import unpack_from
 from typing import Any
 
 import pytest
 
 from wasmine.abi.image import Image
+from wasmine.abi.unwind import FrameRow, FrameTable
 from wasmine.compiler.linker import link
 from wasmine.vm.code import Code
 
-from .objects import c_address, emit, with_debug
+from .objects import AARCH64, X86_64, c_address, emit, with_debug
 
 I64 = ctypes.c_int64
 only_x86_64 = pytest.mark.skipif(platform.machine() != "x86_64", reason="runs x86-64 code")
@@ -184,3 +186,77 @@ def test_without_debug_locations_nothing_is_known() -> None:
     image = link([emit(THERE)])
     assert image.wasm_offset(0) is None
     assert image.wasm_offset(len(image.code)) is None
+
+
+# Where exceptions land, and where frames keep the registers of their callers.
+
+LANDING = """
+    declare i32 @wasmine_personality(...)
+    declare tailcc i64 @f(i64)
+    define tailcc i64 @catch(i64 %a, i64 %b) #0 personality ptr @wasmine_personality {
+      %first = call tailcc i64 @f(i64 %a)
+      %second = invoke tailcc i64 @f(i64 %first) to label %on unwind label %pad
+    on:
+      %third = invoke tailcc i64 @f(i64 %second) to label %end unwind label %other
+    end:
+      %sum = add i64 %first, %third
+      ret i64 %sum
+    pad:
+      %p = landingpad { ptr, i32 } catch ptr null
+      %e = extractvalue { ptr, i32 } %p, 0
+      %n = ptrtoint ptr %e to i64
+      %r = add i64 %n, %b
+      ret i64 %r
+    other:
+      %p2 = landingpad { ptr, i32 } catch ptr null
+      ret i64 %second
+    }
+    define tailcc i64 @pass(i64 %a) #0 { %r = call tailcc i64 @f(i64 %a)
+      %s = add i64 %r, %a
+      ret i64 %s }
+    attributes #0 = { uwtable(sync) "disable-tail-calls"="true" "frame-pointer"="none" }"""
+
+
+@pytest.mark.parametrize("triple", [X86_64, AARCH64])
+def test_landing_pads_and_saved_registers(triple: str) -> None:
+    """Nothing of the personality routine remains, although LLVM wants its address in writable data."""
+    image = link([emit(LANDING, triple)])
+    assert image.slots == ("f",)
+    table = image.frame_table
+    catch, through = image.extent("catch"), image.extent("pass")
+
+    def rows(start: int, size: int) -> list[FrameRow]:
+        found = [table.find(start + offset) for offset in range(size)]
+        return [row for row in dict.fromkeys(found) if row is not None]
+
+    landings = {row.landing for row in rows(catch.start, catch.size)} - {0}
+    assert len(landings) == 2
+    assert all(catch.start < landing < catch.start + catch.size for landing in landings)
+    assert {row.landing for row in rows(through.start, through.size)} == {0}
+    registers = {X86_64: 7, AARCH64: 20}[triple]
+    native = table.native()
+    (count,) = unpack_from("<Q", native)
+    assert count == len(table)
+    # Where a function begins right behind another, the last of two rows counts.
+    last = {row[0]: row for row in (unpack_from("<4I", native, 8 + 16 * i) for i in range(count))}
+    for start, size, landing, saved in last.values():
+        row = table.find(start)
+        assert row is not None
+        assert row[:3] == (start, size, landing)
+        places = native[saved : saved + registers]
+        if row.landing:
+            # The return address, and what is alive across the calls.
+            assert places[-1]
+            kept = [place for place in places if place]
+            assert len(set(kept)) == len(kept) > 1
+            assert max(kept) * 8 <= row.size - 1
+
+
+def test_a_table_of_frames_survives_packing() -> None:
+    rows = [FrameRow(0, 9, 0, 0), FrameRow(4, 17, 12, 7), FrameRow(12, 0, 0, 0)]
+    table = FrameTable(rows, bytes(range(14)))
+    again = FrameTable.unpack(table.pack())
+    assert again.native() == table.native()
+    assert [again.find(pc) for pc in (0, 3, 4, 11, 12, 99)] == [rows[i] for i in (0, 0, 1, 1, 2, 2)]
+    assert FrameTable([], b"").find(0) is None
+    assert FrameTable.unpack(FrameTable([], b"").pack()).native() == bytes(8)

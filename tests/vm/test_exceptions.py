@@ -396,3 +396,40 @@ for name in ("spin", "throw") * 20:
 
 def test_a_signal_ends_the_call_and_is_no_exception() -> None:
     run_script(INTERRUPTS)
+
+
+HANDLERS = """
+import signal
+text = '''(module
+  (tag $t (param i64 i64))
+  (func $deep (param i64 i64)
+    (if (i64.eqz (local.get 0)) (then (throw $t (local.get 1) (i64.const 1))))
+    (call $deep (i64.sub (local.get 0) (i64.const 1)) (local.get 1)))
+  (func (export "run") (param i64 i64) (result i64) (local $sum i64)
+    (loop $again
+      (block $h (result i64 i64 exnref)
+        (try_table (catch_ref $t $h)
+          (call $deep (i64.and (local.get 0) (i64.const 7)) (local.get 1)))
+        (unreachable))
+      (drop)
+      (local.set $sum (i64.add (local.get $sum) (i64.add)))
+      (local.set 0 (i64.sub (local.get 0) (i64.const 1)))
+      (br_if $again (i64.ne (i64.const 0) (local.get 0))))
+    (local.get $sum)))'''
+e = instance(text).exports
+count = 0
+def tick(*_):
+    global count
+    count += 1
+    assert e.run(20, 5) == 120
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+while count < 1000:
+    assert e.run(20_000, 3) == 80_000
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_handlers_of_signals_may_throw_and_catch() -> None:
+    """At whatever instruction they interrupt code that does the same, in the same store."""
+    run_script(HANDLERS)

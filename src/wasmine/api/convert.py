@@ -12,7 +12,7 @@ import struct
 from typing import Final, Protocol
 
 from wasmine.errors import UnsupportedFeature
-from wasmine.types import F32, F64, I32, I64, V128, RefType, ValType, top
+from wasmine.types import F32, F64, I32, I64, V128, RefType, ValType
 
 WIDTHS: Final = {I32: 32, I64: 64, F32: 32, F64: 64, V128: 128}
 
@@ -30,7 +30,7 @@ class References(Protocol):
 def check_type(type_: ValType) -> None:
     """Raises UnsupportedFeature for values that Python cannot pass to functions."""
     if isinstance(type_, RefType):
-        known = not isinstance(type_.heap, int) and top(type_.heap) != "exn"
+        known = not isinstance(type_.heap, int)
     else:
         known = type_ in (I32, I64, F32, F64, V128)
     if not known:

@@ -19,7 +19,6 @@ from wasmine.errors import InternalError
 
 _LENGTH = Struct("<II")
 _PC_RELATIVE_INT32 = 0x1B
-_INDIRECT = 0x9B
 _ULEB128 = 0x01
 _OMITTED = 0xFF
 
@@ -144,16 +143,13 @@ def _read_common(entry: bytes) -> Common:
     _, position = read_uleb(entry, position)  # the return address's column
     size, position = read_uleb(entry, position)
     data = entry[position : position + size]
-    # Pointers to functions; in functions with landing pads also to the personality routine, which
-    # nobody calls, and to the table of call sites.
-    encodings = {
-        "zR": [data[0]],
-        "zPLR": [*data[:1], *data[-2:]],
-    }.get(augmentation)
-    if version != 1 or encodings is None:
+    # The encoding of pointers to functions. Those of functions with landing pads stand before it: to
+    # the personality routine, which nobody calls, and to the table of call sites, which is found by
+    # its relocation.
+    if version != 1 or augmentation not in ("zR", "zPLR"):
         raise InternalError(f"frame information of version {version}, augmentation {augmentation}")
-    if set(encodings) - {_PC_RELATIVE_INT32, _INDIRECT}:
-        raise InternalError(f"frame information with pointers of encodings {encodings}")
+    if data[-1] != _PC_RELATIVE_INT32:
+        raise InternalError(f"frame information with pointers of encoding {data[-1]:#x}")
     return Common(code_alignment, data_alignment, entry[position + size :])
 
 

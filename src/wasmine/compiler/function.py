@@ -19,6 +19,7 @@ from wasmine.compiler import (
     memories,
     objects,
     variables,
+    vectormemory,
     vectors,
 )
 from wasmine.compiler.builder import FunctionBuilder, Handler
@@ -66,6 +67,7 @@ _HANDLERS: Final = (
     memories.HANDLERS,
     atomics.HANDLERS,
     vectors.HANDLERS,
+    vectormemory.HANDLERS,
     objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]

@@ -1,0 +1,124 @@
+"""Random functions that call, throw and catch in all ways; `module(seed)` is the text of some."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+TAGS: Final = ((), ("i32",), ("i64", "f64"), ("i32",) * 5 + ("f64",) * 3)
+CLAUSES: Final = ("catch", "catch", "catch_ref", "catch_all", "catch_all_ref")
+EXPRESSIONS: Final = {
+    "i32": (
+        "(local.get $x)",
+        "(local.get $y)",
+        "(i32.const -3)",
+        "(i32.const 7)",
+        "(i32.const 20)",
+        "(i32.add (local.get $x) (local.get $y))",
+        "(i32.wrap_i64 (local.get $z))",
+    ),
+    "i64": ("(local.get $z)", "(i64.const 40)", "(i64.extend_i32_s (local.get $y))"),
+    "f64": ("(local.get $w)", "(f64.const 1.25)", "(f64.convert_i32_s (local.get $x))"),
+    "exnref": ("(local.get $e)",),
+}
+SINKS: Final = {
+    "i32": ("(local.set $x)", "(drop)", "(local.set $y (i32.add (local.get $y)))"),
+    "i64": ("(local.set $z)",),
+    "f64": ("(local.set $w)",),
+    "exnref": ("(local.set $e)",),
+}
+DEPTH: Final = 4
+
+
+class _Writer:
+    """The text of one module."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._blocks = 0
+        self._functions = random.randrange(2, 6)
+
+    def module(self) -> str:
+        """All of it. Functions throw $fuel when the global `fuel` is used up."""
+        tags = "".join(f"(tag $t{i} (param {' '.join(types)}))" for i, types in enumerate(TAGS))
+        functions = "".join(
+            f"""(func $f{i} (export "f{i}") (param $x i32) (param $z i64) (param $w f64)
+            (result i32) (local $y i32) (local $e exnref)
+            (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))
+            (if (i32.lt_s (global.get $fuel) (i32.const 0)) (then (throw $fuel)))
+            {self._several(DEPTH)} {self._several(DEPTH)}
+            (i32.add (local.get $x) (local.get $y)))"""
+            for i in range(self._functions)
+        )
+        return f"""(module {tags} (tag $fuel)
+            (global $count (export "count") (mut i32) (i32.const 0))
+            (global $fuel (export "fuel") (mut i32) (i32.const 0)) {functions})"""
+
+    def _value(self, type_: str) -> str:
+        return self._random.choice(EXPRESSIONS[type_])
+
+    def _call(self, how: str) -> str:
+        values = " ".join(map(self._value, ("i32", "i64", "f64")))
+        return f"({how} $f{self._random.randrange(self._functions)} {values})"
+
+    def _throw(self) -> str:
+        tag = self._random.randrange(len(TAGS))
+        return f"(throw $t{tag} {' '.join(map(self._value, TAGS[tag]))})"
+
+    def _several(self, depth: int) -> str:
+        return " ".join(self._statement(depth) for _ in range(self._random.randrange(1, 4)))
+
+    def _plain(self) -> str:
+        statements = (
+            f"(local.set $x {self._value('i32')})",
+            f"(local.set $y (i32.mul {self._value('i32')} (i32.const 3)))",
+            f"(local.set $z (i64.add {self._value('i64')} {self._value('i64')}))",
+            f"(local.set $w (f64.add {self._value('f64')} (local.get $w)))",
+            "(global.set $count (i32.add (global.get $count) (i32.const 1)))",
+        )
+        return self._random.choice(statements)
+
+    def _statement(self, depth: int) -> str:
+        choice = self._random.random() if depth > 0 else 0.0
+        value = self._value("i32")
+        if choice < 0.25:
+            return self._plain()
+        if choice < 0.40:
+            number = self._random.randrange(4)
+            test = f"(i32.eq (i32.and {value} (i32.const 3)) (i32.const {number}))"
+            return f"(if {test} (then {self._throw()}))"
+        if choice < 0.58:
+            return f"(local.set $x {self._call('call')})"
+        if choice < 0.62:
+            return "(if (i32.eqz (ref.is_null (local.get $e))) (then (throw_ref (local.get $e))))"
+        if choice < 0.70:
+            halves = f"(then {self._several(depth - 1)}) (else {self._several(depth - 1)})"
+            return f"(if (i32.and {value} (i32.const 1)) {halves})"
+        if choice < 0.73:
+            return f"(if (i32.eq {value} (i32.const 7)) (then {self._call('return_call')}))"
+        return self._catch(depth)
+
+    def _catch(self, depth: int) -> str:
+        self._blocks += 1
+        end = f"$end{self._blocks}"
+        clauses = []
+        for number in range(self._random.randrange(4)):
+            kind, tag = self._random.choice(CLAUSES), self._random.randrange(len(TAGS))
+            types = () if "all" in kind else TAGS[tag]
+            types += ("exnref",) if "ref" in kind else ()
+            name = "" if "all" in kind else f"$t{tag}"
+            label = f"$handler{self._blocks}_{number}"
+            clauses.append((f"({kind} {name} {label})", label, types))
+        heads = " ".join(head for head, _, _ in clauses)
+        text = f"(try_table {heads} {self._several(depth - 1)}) (br {end})"
+        for _, label, types in clauses:
+            sinks = " ".join(self._random.choice(SINKS[type_]) for type_ in reversed(types))
+            results = f"(result {' '.join(types)})" if types else ""
+            handler = f"{sinks} {self._several(depth - 2)} (br {end})"
+            text = f"(block {label} {results} {text}) {handler}"
+        return f"(block {end} {text})"
+
+
+def module(seed: int) -> str:
+    """A module that exports functions f0, f1 .. of three parameters and one result."""
+    return _Writer(Random(seed)).module()
