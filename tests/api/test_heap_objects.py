@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array as arrays
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -524,3 +525,48 @@ def test_stores_are_done_before_an_access_that_faults(opt_level: str) -> None:
     assert (made.s.value[0], made.a.value[:]) == (1, [0, 2, 3])
     made.run(0)
     assert (made.s.value[0], made.a.value[:]) == (4, [0, 5, 6])
+
+
+def test_host_functions_have_the_type_that_the_module_declares() -> None:
+    text = """
+      (module
+        (rec (type $f (sub (func (param (ref $s)) (result i32)))) (type $s (struct (field i32))))
+        (import "env" "f" (func $f (type $f)))
+        (table $t (export "t") 1 funcref)
+        (elem (table $t) (i32.const 0) func $f)
+        (export "f" (func $f))
+        (func (export "run") (param i32) (result i32)
+          (call_indirect $t (type $f) (struct.new $s (local.get 0)) (i32.const 0)))
+        (func (export "cast") (param funcref) (result i32)
+          (ref.test (ref $f) (local.get 0))))"""
+    seen: list[Any] = []
+
+    def host(struct: Any) -> int:
+        seen.append(struct)
+        return int(struct[0]) + 1
+
+    made = instance(text, {"env": {"f": host}}).exports
+    assert made.run(41) == 42
+    assert isinstance(seen[0], Struct)
+    assert made.f(seen[0]) == 42
+    assert made.cast(made.f) == 1
+    # The same parameters and results, but a type of its own.
+    other = Function(host, made.f.type, store=made.f.store)
+    assert made.cast(other) == 0
+    made.t[0] = other
+    with pytest.raises(Trap) as trap:
+        made.run(1)
+    assert trap.value.code is TrapCode.BAD_SIGNATURE
+
+
+def test_objects_may_be_let_go_while_another_thread_allocates(made: Any) -> None:
+    kept = [made.point(number, 0.0) for number in range(5000)]
+    store = kept[0].store
+    thread = threading.Thread(target=lambda: [made.list(5000) for _ in range(300)])
+    thread.start()
+    while thread.is_alive() and len(kept) > 100:
+        kept.pop()
+        assert kept[0][0] == 0
+    thread.join()
+    store.collect()
+    assert [point[0] for point in kept] == list(range(len(kept)))
