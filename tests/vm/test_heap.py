@@ -742,6 +742,7 @@ def test_random_programs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 SCRIPTS = [
     "struct", "array", "array_copy", "array_fill", "array_init_data", "array_init_elem", "array_new_data",
     "array_new_elem", "i31", "ref_cast", "ref_test", "extern", "ref_eq", "br_on_cast", "br_on_cast_fail",
+    "throw", "throw_ref", "try_table", "tag",
 ]  # fmt: skip
 
 
