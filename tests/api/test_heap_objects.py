@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array as arrays
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -20,11 +21,13 @@ from wasmine import (
     V128,
     Array,
     ArrayType,
+    Engine,
     FieldType,
     Function,
     FunctionType,
     Global,
     GlobalType,
+    Instance,
     Limits,
     RefType,
     Store,
@@ -272,6 +275,29 @@ def test_arrays_of_numbers(storage: Any, given: list[Any], read: list[Any]) -> N
     assert again[1] == 0
 
 
+@pytest.mark.parametrize("storage", ["i8", I64, F32, V128, ANYREF], ids=str)
+def test_arrays_without_elements(storage: Any) -> None:
+    made = Array(ArrayType(mutable(storage)), [])
+    assert (len(made), made[:], list(made)) == (0, [], [])
+    made[:] = []
+    made[5:3] = ()
+    with pytest.raises(IndexError, match="0 of 0 elements"):
+        made[0]
+
+
+def test_slices_of_numbers() -> None:
+    made = Array(ArrayType(mutable("i16")), range(10))
+    assert made[2:5] == [2, 3, 4]
+    assert made[::-3] == [9, 6, 3, 0]
+    made[1:8:3] = [-1, -2, -3]
+    made[-2:] = (65535, 7)
+    assert made[:] == [0, 65535, 2, 3, 65534, 5, 6, 65533, 65535, 7]
+    iterator = iter(made)
+    assert next(iterator) == 0
+    made[1] = 5
+    assert next(iterator) == 5
+
+
 def test_buffers_are_copied_as_they_are() -> None:
     kind = ArrayType(mutable(I32))
     made = Array(kind, np.arange(5, dtype=np.int32))
@@ -430,3 +456,117 @@ def test_there_are_no_subclasses() -> None:
     for kind in (Struct, Array):
         with pytest.raises(TypeError, match="cannot be subclassed"):
             type("Mine", (kind,), {})
+
+
+# --- what is alive -------------------------------------------------------------------------------
+
+
+def test_what_python_holds_stays_and_what_nobody_holds_goes(made: Any) -> None:
+    store, kept = made.table.store, made.list(100)
+    for _ in range(50):
+        made.list(1000)
+    store.collect()
+    held = store.heap.live
+    values, node = [], kept
+    while node is not None:
+        values.append(node[0])
+        node = node[1]
+    assert values == list(range(1, 101))
+    del kept, node
+    store.collect()
+    # A hundred nodes of 24 bytes, and the few that the native stack may keep by chance.
+    assert held < 100_000
+    assert held - store.heap.live >= 90 * 24
+
+
+def test_objects_keep_python_objects_and_let_them_go(made: Any) -> None:
+    class Thing:
+        pass
+
+    things = made.things(3)
+    thing, other = Thing(), Thing()
+    watches = weakref.ref(thing), weakref.ref(other)
+    things[0] = thing
+    made.table[0] = getattr(made, "in")(other)
+    del thing, other
+    made.table.store.collect()
+    gc.collect()
+    assert things[0] is watches[0]()
+    assert made.table[0] is watches[1]() is not None
+    made.table[0] = None
+    del things
+    made.table.store.collect()
+    gc.collect()
+    assert [watch() for watch in watches] == [None, None]
+
+
+@pytest.mark.parametrize("opt_level", ["none", "light", "O2"])
+def test_stores_are_done_before_an_access_that_faults(opt_level: str) -> None:
+    text = """
+      (module
+        (type $s (struct (field (mut i32))))
+        (type $a (array (mut i32)))
+        (memory 1)
+        (global $s (export "s") (ref $s) (struct.new $s (i32.const 0)))
+        (global $a (export "a") (ref $a) (array.new $a (i32.const 0) (i32.const 3)))
+        (func (export "run") (param i32) (local $s (ref $s)) (local $a (ref $a))
+          (local.set $s (global.get $s))
+          (local.set $a (global.get $a))
+          (struct.set $s 0 (local.get $s) (i32.const 1))
+          (array.set $a (local.get $a) (i32.const 1) (i32.const 2))
+          (array.fill $a (local.get $a) (i32.const 2) (i32.const 3) (i32.const 1))
+          (drop (i32.load (local.get 0)))
+          (struct.set $s 0 (local.get $s) (i32.const 4))
+          (array.set $a (local.get $a) (i32.const 1) (i32.const 5))
+          (array.fill $a (local.get $a) (i32.const 2) (i32.const 6) (i32.const 1))))"""
+    made = Instance(module(text, engine=Engine(opt_level=opt_level))).exports
+    with pytest.raises(Trap, match="out of bounds memory access"):
+        made.run(1 << 20)
+    assert (made.s.value[0], made.a.value[:]) == (1, [0, 2, 3])
+    made.run(0)
+    assert (made.s.value[0], made.a.value[:]) == (4, [0, 5, 6])
+
+
+def test_host_functions_have_the_type_that_the_module_declares() -> None:
+    text = """
+      (module
+        (rec (type $f (sub (func (param (ref $s)) (result i32)))) (type $s (struct (field i32))))
+        (import "env" "f" (func $f (type $f)))
+        (table $t (export "t") 1 funcref)
+        (elem (table $t) (i32.const 0) func $f)
+        (export "f" (func $f))
+        (func (export "run") (param i32) (result i32)
+          (call_indirect $t (type $f) (struct.new $s (local.get 0)) (i32.const 0)))
+        (func (export "cast") (param funcref) (result i32)
+          (ref.test (ref $f) (local.get 0))))"""
+    seen: list[Any] = []
+
+    def host(struct: Any) -> int:
+        seen.append(struct)
+        return int(struct[0]) + 1
+
+    made = instance(text, {"env": {"f": host}}).exports
+    assert made.run(41) == 42
+    assert isinstance(seen[0], Struct)
+    assert made.f(seen[0]) == 42
+    assert made.cast(made.f) == 1
+    # The same parameters and results, but a type of its own.
+    other = Function(host, made.f.type, store=made.f.store)
+    assert made.cast(other) == 0
+    made.t[0] = other
+    with pytest.raises(Trap) as trap:
+        made.run(1)
+    assert trap.value.code is TrapCode.BAD_SIGNATURE
+
+
+def test_objects_may_be_let_go_while_another_thread_allocates(made: Any) -> None:
+    kept = [made.point(number, 0.0) for number in range(5000)]
+    store = kept[0].store
+    thread = threading.Thread(target=lambda: [made.list(5000) for _ in range(300)])
+    thread.start()
+    while thread.is_alive() and len(kept) > 100:
+        kept.pop()
+        assert kept[0][0] == 0
+    thread.join()
+    store.collect()
+    assert [point[0] for point in kept] == list(range(len(kept)))

@@ -11,9 +11,19 @@ from typing import Any, Final
 import wasmtime
 
 import wasmine
-from wasmine.types import FunctionType, GlobalType, ImportType, MemoryType, TableType, ValType
+from wasmine.types import (
+    I32,
+    ExternType,
+    FunctionType,
+    GlobalType,
+    ImportType,
+    MemoryType,
+    TableType,
+    ValType,
+)
 
 from .script import Script, shown, value_of
+from .visible import VISIBLE, all_visible
 
 _CODES: Final = {
     wasmtime.TrapCode.STACK_OVERFLOW: wasmine.TrapCode.STACK_OVERFLOW,
@@ -27,13 +37,15 @@ _CODES: Final = {
     wasmtime.TrapCode.UNREACHABLE: wasmine.TrapCode.UNREACHABLE_CODE_REACHED,
     wasmtime.TrapCode.HEAP_MISALIGNED: wasmine.TrapCode.UNALIGNED_ATOMIC,
     wasmtime.TrapCode.ATOMIC_WAIT_NON_SHARED_MEMORY: wasmine.TrapCode.EXPECTED_SHARED_MEMORY,
-    wasmtime.TrapCode.NULL_REFERENCE: wasmine.TrapCode.NULL_REFERENCE,
     wasmtime.TrapCode.ARRAY_OUT_OF_BOUNDS: wasmine.TrapCode.ARRAY_OUT_OF_BOUNDS,
     wasmtime.TrapCode.ALLOCATION_TOO_LARGE: wasmine.TrapCode.ALLOCATION_TOO_LARGE,
     wasmtime.TrapCode.CAST_FAILURE: wasmine.TrapCode.CAST_FAILURE,
+    # It has one code for what the specification calls by many names.
+    wasmtime.TrapCode.NULL_REFERENCE: wasmine.TrapCode.NULL_REFERENCE,
 }
-_NULLS: Final = {code for code in wasmine.TrapCode if code.name.startswith("NULL_")}
-"""What wasmtime does not tell apart."""
+_NULLS: Final = frozenset(code for code in wasmine.TrapCode if code.name.startswith("NULL_"))
+_THROWN: Final = "exception"
+"""What stands for the reason where an exception was not caught."""
 
 Host = Callable[[str, FunctionType], Callable[..., Any]]
 
@@ -71,7 +83,7 @@ class Wasmine:
         return {
             export.name: export.type
             for export in self.module.exports
-            if isinstance(export.type, FunctionType)
+            if isinstance(export.type, FunctionType) and all_visible(export.type)
         }
 
     def instantiate(self, host: Host) -> None:
@@ -107,27 +119,38 @@ class Wasmine:
         assert self._instance is not None
         for name, extern in self._instance.exports.items():
             match extern:
-                case wasmine.Memory():
+                case wasmine.Memory() if not extern.type.shared:
                     yield name, (extern.size, _digest(extern.read(0, extern.data_size)))
-                case wasmine.Table():
+                case wasmine.Table() if extern.type.element in VISIBLE:
                     yield name, [shown(extern.type.element, element) for element in extern]
-                case wasmine.Global():
+                case wasmine.Global() if extern.type.value in VISIBLE:
                     yield name, shown(extern.type.value, extern.value)
                 case _:
                     continue
 
     def reason(self, error: Exception) -> str | None:
         """See Guest."""
+        if isinstance(error, wasmine.WasmException):
+            return _THROWN
         if not isinstance(error, wasmine.Trap):
             return None
-        code = wasmine.TrapCode.NULL_REFERENCE if error.code in _NULLS else error.code
-        return code.message
+        return (wasmine.TrapCode.NULL_REFERENCE if error.code in _NULLS else error.code).message
 
 
 @functools.cache
 def wasmtime_engine() -> wasmtime.Engine:
-    """wasmtime with what wasmine has."""
+    """wasmtime with WebAssembly 3.0, threads, and nothing else."""
     config = wasmtime.Config()
+    config.wasm_threads = True
+    config.shared_memory = True
+    config.wasm_tail_call = True
+    config.wasm_multi_memory = True
+    config.wasm_memory64 = True
+    config.wasm_relaxed_simd = True
+    config.wasm_relaxed_simd_deterministic = True
+    config.wasm_exceptions = True
+    config.wasm_function_references = True
+    config.wasm_gc = True
     config.wasm_wide_arithmetic = False
     config.wasm_custom_page_sizes = False
     config.parallel_compilation = False
@@ -180,21 +203,39 @@ class Wasmtime:
         for export in self._types.exports:
             extern = self._exports[export.name]
             match export.type:
-                case MemoryType():
+                case MemoryType(shared=False):
                     yield export.name, (extern.size(store), _digest(extern.read(store)))
-                case TableType(element=element):
+                case TableType(element=element) if element in VISIBLE:
                     size = range(extern.size(store))
                     yield export.name, [shown(element, _plain(extern.get(store, i))) for i in size]
-                case GlobalType(value=value):
+                case GlobalType(value=value) if value in VISIBLE:
                     yield export.name, shown(value, _plain(extern.value(store)))
                 case _:
                     continue
 
     def reason(self, error: Exception) -> str | None:
         """See Guest."""
-        if isinstance(error, wasmtime.Trap) and error.trap_code is not None:
-            return _CODES[error.trap_code].message
+        if isinstance(error, wasmtime.Trap):
+            if error.trap_code is not None:
+                return _CODES[error.trap_code].message
+            if "thrown Wasm exception" in str(error):
+                return _THROWN
         return None
+
+
+def _possible(type_: ExternType) -> bool:
+    """Whether both packages can make something of this type."""
+    match type_:
+        case FunctionType():
+            return all_visible(type_)
+        case GlobalType(value=value):
+            return value in VISIBLE
+        case TableType(element=element, address=address):
+            return element in VISIBLE and address is I32
+        case MemoryType(shared=shared):
+            return not shared
+        case _:
+            return False
 
 
 def observe(wasm: bytes, seed: int) -> tuple[list[str], list[str]]:
@@ -203,7 +244,10 @@ def observe(wasm: bytes, seed: int) -> tuple[list[str], list[str]]:
     types: dict[tuple[str, str], object] = {}
     for import_ in ours.module.imports:
         # Imports are given by name here, so that one name cannot be two things.
-        if types.setdefault((import_.module, import_.name), import_.type) != import_.type:
+        if (
+            not _possible(import_.type)
+            or types.setdefault((import_.module, import_.name), import_.type) != import_.type
+        ):
             return [], []
     script = Script(seed, ours.functions())
     return script.run(ours), script.run(Wasmtime(wasm, ours.module))

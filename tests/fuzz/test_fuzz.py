@@ -69,6 +69,9 @@ def test_a_module_depends_on_nothing_but_the_seed() -> None:
         (["call f", "returned 1"], ["call f", "returned 2"], "after call f"),
         (["call f"], ["call f", "returned 2"], "after call f"),
         (["call f"], [], "after the beginning"),
+        (["trap: null reference"], ["trap: out of bounds array access"], None),
+        (["trap: null reference"], ["trap: unreachable"], "after the beginning"),
+        (["trap: null reference"], [], "after the beginning"),
         ([script.EXHAUSTED, "returned 1"], ["returned 1", "returned 2"], None),
     ],
 )

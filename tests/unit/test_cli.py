@@ -442,6 +442,9 @@ def test_interruption_ends_the_process(module: str, argv: list[str]) -> None:
     """Once in an endless loop, where Python never gets to act, once asleep in a host function."""
     file = [module] if "forever" in argv else [str(PROGRAMS / "clocks.wasm"), "1000000"]
     with start(*argv, *file) as process:
+        threads = Path(f"/proc/{process.pid}/task")
+        while len(list(threads.iterdir())) == 1:  # until there is one that waits for the signal
+            time.sleep(0.05)
         time.sleep(1.0)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)

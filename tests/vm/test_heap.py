@@ -335,7 +335,7 @@ def test_globals_and_tables_of_the_host_are_roots() -> None:
           (import "" "g" (global $g (mut anyref))) (import "" "t" (table $t 1 anyref))
           (func (export "set") (param anyref)
             (global.set $g (local.get 0)) (table.set $t (i32.const 0) (local.get 0)))
-          (func (export "get") (result anyref) (global.get $g))
+          (func (export "current") (result anyref) (global.get $g))
           (func (export "element") (result anyref) (table.get $t (i32.const 0))))""",
         {"": {"g": made.exports["any"], "t": made.exports["table"]}},
         store=made.store,
@@ -344,7 +344,7 @@ def test_globals_and_tables_of_the_host_are_roots() -> None:
     gc.collect()
     overwrite(made)
     assert made.exports["from any"]() == 9
-    assert other.exports.get() is other.exports.element()
+    assert other.exports.current() is other.exports.element()
 
 
 def test_what_python_holds_stays_and_what_it_drops_goes() -> None:
@@ -496,6 +496,41 @@ def test_host_objects_do_not_pile_up_in_one_call() -> None:
     assert made.exports.many(300_000) == 300_000
     assert 10_000 < most < 200_000
     made.store.collect()
+
+
+@pytest.mark.usefixtures("things")
+def test_host_objects_do_not_pile_up_where_there_are_no_objects() -> None:
+    most = 0
+
+    def make() -> Thing:
+        nonlocal most
+        most = max(most, Thing.alive)
+        return Thing()
+
+    made = instance(
+        """(module
+          (import "" "make" (func $make (result externref)))
+          (import "" "check" (func $check (param externref) (result i32)))
+          (table $t (export "t") 1 1000 externref)
+          (global $g (mut externref) (ref.null extern))
+          (func (export "many") (param $n i32) (result i32) (local $x externref) (local $sum i32)
+            (table.set $t (i32.const 0) (call $make))
+            (global.set $g (call $make))
+            (loop $again
+              (local.set $x (call $make))
+              (local.set $sum (i32.add (local.get $sum) (call $check (local.get $x))))
+              (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (i32.add (local.get $sum)
+              (i32.add (call $check (global.get $g))
+                (call $check (table.get $t (i32.const 0)))))))""",
+        {"": {"make": make, "check": lambda x: isinstance(x, Thing)}},
+    )
+    assert made.exports.many(400_000) == 400_002
+    assert made.store.heap.collections >= 2
+    assert 50_000 < most < 200_000
+    assert isinstance(made.exports.t[0], Thing)
+    del made
+    gc.collect()
 
 
 @pytest.mark.usefixtures("things", "stress")

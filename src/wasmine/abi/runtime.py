@@ -48,7 +48,8 @@ class RuntimeState(ctypes.Structure):
     time. `previous_segv` and `previous_bus` point to PreviousHandlers. While one of those runs, the
     `chain_*` fields say in which thread, at which place of its stack, and how many newer ones there
     are. `signal_handlers` points to CPython's C handlers, by the number of the signal; `wait_queues` to
-    WAIT_QUEUES of VMWaitQueue.
+    WAIT_QUEUES of VMWaitQueue. `collect`, `detach` and `reattach` are functions of the heap, set before
+    any store has one.
     """
 
     thread_key: U64
@@ -60,6 +61,9 @@ class RuntimeState(ctypes.Structure):
     chain_frame: U64
     chain_level: U64
     signal_handlers: Pointer
+    collect: Pointer
+    detach: Pointer
+    reattach: Pointer
     wait_queues: Pointer
 
 

@@ -350,8 +350,8 @@ class VMStoreContext(ctypes.Structure):
     that is inside (0 when idle); `depth` counts its nested entries; `externrefs` heads the
     deferred list of boxes, `boxes` that of all live VMExternRefBox; `python_store` is a borrowed
     PyObject*. `types` points to the engine's array of VMTypeRecord; `heap` to the VMHeap, 0 as long
-    as nothing in the store needs one; `values` are the slots of `convention` for values that do not
-    fit in registers.
+    as nothing in the store needs one, `boxes_made` counts boxes until then; `values` are the slots
+    of `convention` for values that do not fit in registers.
     """
 
     stack_limit: Pointer
@@ -363,6 +363,7 @@ class VMStoreContext(ctypes.Structure):
     flags: U64
     types: Pointer
     heap: Pointer
+    boxes_made: U64
     values: Annotated[ctypes.Array[ctypes.c_uint64], Kind(ctypes.c_uint64, 8, 2 * VALUE_SLOTS)]
 
 

@@ -191,6 +191,11 @@ def raise_exception(store: Store, address: int) -> None:
     raise exceptions.exception_at(store, address)
 
 
+def make_heap(store: Store) -> None:
+    """Give a store a heap, whose collector looks after the externrefs of a call that makes many."""
+    _ = store.context.references.heap
+
+
 def memory_view(instance: Memory) -> memoryview:
     """The buffer of a memory."""
     return instance.linear.view()
@@ -206,6 +211,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_external_from": external_from,
     "wasmine_py_funcref_from": funcref_from,
     "wasmine_py_grow_memory": grow_memory,
+    "wasmine_py_make_heap": make_heap,
     "wasmine_py_memory_view": memory_view,
     "wasmine_py_object_from_exception": exceptions.exception_at,
     "wasmine_py_object_from_external": object_from_external,

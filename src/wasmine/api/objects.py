@@ -268,15 +268,23 @@ class Array(HeapObject):
     def __getitem__(self, index: int | slice) -> Any:
         if not isinstance(index, slice):
             return self._read(self._place(self._index(index)), self._element)
+        view = self._numbers()
+        if view is not None:
+            return view[index].tolist()
         numbers = range(*index.indices(len(self)))
         return self._store.context.exclusively(self._read_all, numbers)
 
     def _read_all(self, numbers: Sequence[int]) -> list[Any]:
-        kind = _FORMATS.get(self._element.storage)
-        if kind is not None:
-            values = struct.unpack(f"<{len(self)}{kind}", self.tobytes())
-            return [values[number] for number in numbers]
         return [self._read_here(self._place(number), self._element) for number in numbers]
+
+    def _numbers(self) -> Any:
+        """The elements as a memoryview, for as long as this object lives; None for others."""
+        kind = _FORMATS.get(self._element.storage)
+        if kind is None:
+            return None
+        size = len(self) * array_layout(objects.array_type(self._type)).element_size
+        memory: Any = memoryview((ctypes.c_ubyte * size).from_address(self._place(0)))
+        return memory.cast("B").cast(kind)
 
     @overload
     def __setitem__(self, index: int, value: object) -> None: ...
@@ -319,7 +327,9 @@ class Array(HeapObject):
         return ctypes.string_at(self._place(0), len(self) * size)
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[number] for number in range(len(self)))
+        view = self._numbers()
+        for number in range(len(self)):
+            yield self[number] if view is None else view[number]
 
 
 def _fields(type_: DefinedType) -> tuple[FieldType, ...]:
@@ -351,7 +361,9 @@ def _store_for(store: Store | None, values: list[object] | None) -> Store:
 
 
 def _raw(field: FieldType, values: object) -> bytes | None:
-    """The bytes of elements that lie in a buffer as they do in an array; None for anything else.
+    """The bytes of elements, from a buffer where they lie as in an array, or from a list.
+
+    None for anything else.
 
     Raises TypeError for bytes that are no whole number of elements.
     """
@@ -360,7 +372,7 @@ def _raw(field: FieldType, values: object) -> bytes | None:
     try:
         view = memoryview(values)  # type: ignore[arg-type]
     except TypeError:
-        return None
+        return _packed(field, values)
     size = array_layout(ArrayType(field)).element_size
     kind = view.format.lstrip("@=<")
     if kind in ("B", "b", "c"):
@@ -369,6 +381,17 @@ def _raw(field: FieldType, values: object) -> bytes | None:
         return view.tobytes()
     same = (kind in _FLOATS) == (field.storage in (F32, F64)) and len(kind) == 1
     return view.tobytes() if same and view.itemsize == size else None
+
+
+def _packed(field: FieldType, values: object) -> bytes | None:
+    """The bytes of a list of common values; None where each of them wants all care."""
+    kind = _FORMATS.get(field.storage)
+    if kind is None or not isinstance(values, list | tuple | range):
+        return None
+    try:
+        return struct.pack(f"<{len(values)}{kind}", *values)
+    except (struct.error, OverflowError):
+        return None
 
 
 def _check_count(given: int, wanted: int) -> None:

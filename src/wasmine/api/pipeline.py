@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
 from wasmine.compiler.native.boundary import entry_name, import_name, raw_name
-from wasmine.compiler.native.unit import runtime_ir, thunks_ir
+from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body, decode_body
 from wasmine.wasm.validator import validate_body
@@ -69,6 +69,12 @@ def compile_runtime() -> Image:
     """The native runtime."""
     machine = target.host_machine()
     return linker.link([target.emit_object(runtime_ir(machine.architecture), machine, "none")])
+
+
+def compile_heap() -> Image:
+    """The garbage-collected heap."""
+    machine = target.host_machine()
+    return linker.link([target.emit_object(heap_ir(machine.architecture), machine, target.NATIVE)])
 
 
 def assembly(ir: str, opt_level: str) -> str:

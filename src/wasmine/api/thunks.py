@@ -82,6 +82,12 @@ def _runtime_image() -> Image:
     return pipeline.compile_runtime()
 
 
+def _heap_image() -> Image:
+    from wasmine.api import pipeline
+
+    return pipeline.compile_heap()
+
+
 def ensure_runtime() -> process.Process:
     """The native runtime of this process, installed if it is not yet."""
-    return process.install(_runtime_image, hooks.HOOKS)
+    return process.install(_runtime_image, _heap_image, hooks.HOOKS)

@@ -7,7 +7,6 @@ from typing import Final, TextIO
 
 from wasmine import Engine
 from wasmine.cli.common import FAILED, OK, Command, add_features, features, read_file, write
-from wasmine.script import run_script
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +15,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _wast(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
+    # only this command needs it
+    from wasmine.script import run_script
+
     code = OK
     for path in arguments.files:
         engine = Engine(features=features(arguments))

@@ -35,6 +35,7 @@ class FunctionBuilder:
         "cache",
         "callees",
         "calls",
+        "certain",
         "cold",
         "entry",
         "handler",
@@ -71,10 +72,13 @@ class FunctionBuilder:
         self.labels: list[Label] = []
         self.cache: dict[int | str, str] = {}
         """What is known since the last place where paths met: the value of a local by its index,
-        the address of a place in memory by the operand that it was computed from."""
+        the address of a place in memory by the operand that it was computed from; with a `!` behind
+        it the name of a reference that is not null."""
         self.loaded: dict[str | tuple[str, int], int] = {}
         """Where in the module memory was loaded from: by a value that has come of it, for what uses
         the value; by the address and size, for stores there, which the load keeps from trapping."""
+        self.certain: frozenset[int] = module.certain(body.locals)
+        """Locals that are never null when they are read."""
         self.opened: set[str] = set()
         """Names that `entry` defines."""
         self.callees: set[int] = set()
@@ -112,6 +116,11 @@ class FunctionBuilder:
             f"{name}p = getelementptr i8, ptr %vmctx, i64 {offset}\n"
             f"{name} = load {kind}, ptr {name}p{INVARIANT}{IN_CONTEXT}"
         )
+
+    def know(self, reference: str) -> None:
+        """Remember that a reference is not null, until paths meet."""
+        if reference[0] == "%":
+            self.cache[f"{reference}!"] = reference
 
     def open(self, *pointers: Pointer) -> str:
         """The name of the last pointer, which the entry block defines from now on, as those before."""

@@ -19,6 +19,7 @@ from wasmine.compiler import (
     memories,
     objects,
     variables,
+    vectormemory,
     vectors,
 )
 from wasmine.compiler.builder import FunctionBuilder, Handler
@@ -66,6 +67,7 @@ _HANDLERS: Final = (
     memories.HANDLERS,
     atomics.HANDLERS,
     vectors.HANDLERS,
+    vectormemory.HANDLERS,
     objects.HANDLERS,
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
@@ -170,6 +172,8 @@ def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:
     for index, type_ in enumerate(f.locals):
         value = f"%arg{index}" if index < parameters else ZEROS[type_]
         f.cache[index] = value
+        if index in f.certain:
+            f.know(value)
         lines.append(f"%l{index} = alloca {type_}\nstore {type_} {value}, ptr %l{index}")
     return lines
 

@@ -6,7 +6,7 @@ block of the functions that use them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -27,7 +27,7 @@ from wasmine.compiler.ir import (
     Signature,
     signature,
 )
-from wasmine.types import I64, DefinedType, FunctionType
+from wasmine.types import I64, DefinedType, FunctionType, ValType
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 
 T = TypeVar("T")
@@ -263,6 +263,15 @@ class ModuleContext:
         self.tags = Lazy(lambda index: _tag(info, index))
         self._signatures: dict[FunctionType, Signature] = {}
         self._type_indices = {type_: index for index, type_ in enumerate(info.types)}
+        self._has_objects = not all(
+            isinstance(type_.composite, FunctionType) for type_ in info.types
+        )
+
+    def certain(self, locals_: Sequence[ValType]) -> frozenset[int]:
+        """The locals whose types have no null, if the module has objects whose fields are read."""
+        if not self._has_objects:
+            return frozenset()
+        return frozenset(index for index, type_ in enumerate(locals_) if not type_.is_defaultable)
 
     def type_index(self, type_: DefinedType) -> int:
         """An index of a defined type that the module names."""

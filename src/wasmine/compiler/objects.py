@@ -95,13 +95,7 @@ def require(
         return
     f.append(f"%g{position}n{suffix} = icmp eq ptr {reference}, null")
     f.trap_if(f"%g{position}n{suffix}", position, code, f"n{suffix}")
-    _know(f, reference)
-
-
-def _know(f: FunctionBuilder, reference: str) -> None:
-    """Remember that a reference is not null."""
-    if reference[0] == "%":
-        f.cache[f"{reference}!"] = reference
+    f.know(reference)
 
 
 def _place(f: FunctionBuilder, name: str, object_: str, offset: int) -> str:
@@ -115,7 +109,7 @@ def _read(f: FunctionBuilder, position: int, field: FieldType, place: str, exten
     if isinstance(field.storage, ValType):
         f.append(f"{r} = load {kind}, ptr {place}{IN_OBJECT}")
         if isinstance(field.storage, RefType) and not field.storage.nullable:
-            _know(f, r)
+            f.know(r)
     else:
         f.append(
             f"%g{position}w = load {kind}, ptr {place}{IN_OBJECT}\n"
@@ -163,14 +157,14 @@ def _struct_new(f: FunctionBuilder, position: int, type_index: int) -> None:
             continue
         place = _place(f, f"%g{position}e{number}", object_, layout.offsets[number])
         _write(f, position, field, place, value, suffix=str(number))
-    _know(f, object_)
+    f.know(object_)
     f.stack.append(object_)
 
 
 def _struct_new_default(f: FunctionBuilder, position: int, type_index: int) -> None:
     size = struct_layout(_struct(f, type_index)).size
     object_ = allocate(f, position, _type_number(f, position, type_index), size)
-    _know(f, object_)
+    f.know(object_)
     f.stack.append(object_)
 
 
@@ -228,7 +222,7 @@ def _new_array(f: FunctionBuilder, position: int, type_index: int, length: str) 
     layout = array_layout(_array(f, type_index))
     number = _type_number(f, position, type_index)
     array = allocate_array(f, position, number, length, layout)
-    _know(f, array)
+    f.know(array)
     return array
 
 
@@ -265,7 +259,7 @@ def _array_new_fixed(f: FunctionBuilder, position: int, immediate: tuple[int, in
         number = _type_number(f, position, type_index)
         # One byte more for loops that hold the address behind the last element.
         array = allocate(f, position, number, size + 1, length=count)
-        _know(f, array)
+        f.know(array)
     else:
         array = _new_array(f, position, type_index, str(count))
     for index, value in enumerate(values):
@@ -473,7 +467,7 @@ def _ref_i31(f: FunctionBuilder, position: int, _: Any) -> None:
         f"{r} = inttoptr i64 {r}w to ptr"
     )
     f.append(f.located(line, r, value))
-    _know(f, r)
+    f.know(r)
     f.stack.append(r)
 
 
@@ -500,7 +494,7 @@ def _convert(f: FunctionBuilder, position: int) -> None:
         f"{r} = select i1 {r}k, ptr {value}, ptr {r}p"
     )
     if f"{value}!" in f.cache:
-        _know(f, r)
+        f.know(r)
     f.stack.append(r)
 
 
@@ -646,7 +640,7 @@ def _ref_cast(f: FunctionBuilder, position: int, target: RefType) -> None:
     _Cast(f, position, value, f"N{position}", trap, UNLIKELY).to(target)
     f.append(f"N{position}:")
     if not target.nullable:
-        _know(f, value)
+        f.know(value)
 
 
 def _br_on_cast(taken: bool) -> Handler:

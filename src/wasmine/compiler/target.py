@@ -24,6 +24,9 @@ T = TypeVar("T")
 OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
 """What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
 
+NATIVE: Final = "native"
+"""For hand-written IR that is called often: what it says is to be inlined is."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -91,7 +94,7 @@ def _target_machine(machine: Machine, opt_level: str) -> llvm.TargetMachine:
 def _optimise(module: Any, target_machine: Any, opt_level: str) -> None:
     """Run the passes of `opt_level` over every function of `module`."""
     llvm = _llvm()
-    level = {"none": 0, "light": 1, "O1": 1, "O2": 2, "O3": 3}[opt_level]
+    level = {"none": 0, "light": 1, "O1": 1, "O2": 2, "O3": 3, NATIVE: 1}[opt_level]
     tuning = llvm.create_pipeline_tuning_options(speed_level=level)
     vectorise = opt_level in ("O2", "O3")
     tuning.loop_vectorization = tuning.slp_vectorization = vectorise
@@ -101,6 +104,12 @@ def _optimise(module: Any, target_machine: Any, opt_level: str) -> None:
             passes = llvm.create_new_module_pass_manager()
             passes.add_always_inliner_pass()
             passes.add_sroa_pass()
+            passes.add_simplify_cfg_pass()
+        elif opt_level == NATIVE:
+            passes = llvm.create_new_module_pass_manager()
+            passes.add_always_inliner_pass()
+            passes.add_sroa_pass()
+            passes.add_instruction_combine_pass()
             passes.add_simplify_cfg_pass()
         elif opt_level == "light":
             passes = _light_pipeline(llvm)

@@ -25,16 +25,22 @@ def local_get(f: FunctionBuilder, position: int, index: int) -> None:
     """Pushes a local whose value is not known."""
     value = f.cache[index] = f"%v{position}"
     f.append(f"{value} = load {f.locals[index]}, ptr %l{index}")
+    if index in f.certain:
+        f.know(value)
     f.stack.append(value)
 
 
 def _local_set(f: FunctionBuilder, _: int, index: int) -> None:
     value = f.cache[index] = f.stack.pop()
+    if index in f.certain:
+        f.know(value)
     f.append(f"store {f.locals[index]} {value}, ptr %l{index}")
 
 
 def _local_tee(f: FunctionBuilder, _: int, index: int) -> None:
     value = f.cache[index] = f.stack[-1]
+    if index in f.certain:
+        f.know(value)
     f.append(f"store {f.locals[index]} {value}, ptr %l{index}")
 
 

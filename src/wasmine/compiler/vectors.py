@@ -10,26 +10,21 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Iterator
 from typing import Any, Final
 
 from wasmine.compiler.builder import FunctionBuilder, Handler
-from wasmine.compiler.ir import IN_MEMORY, VECTOR, float_constant, vector_constant
+from wasmine.compiler.ir import VECTOR, float_constant, vector_constant
 from wasmine.compiler.lanes import (
     EXTREME,
     EXTREME_OF_CONSTANT,
     EXTREMES,
-    RELAXED,
-    ROWS,
     SCALARS,
     SHAPES,
-    SSSE3,
     Row,
     Shape,
     fill,
     fixed,
     lanes,
-    low_half,
     spread,
 )
 from wasmine.compiler.lowering import (
@@ -40,13 +35,13 @@ from wasmine.compiler.lowering import (
     Template,
     template,
 )
-from wasmine.compiler.memories import MemArg, address
-from wasmine.wasm.opcodes import OPCODES, Opcode
+from wasmine.compiler.reshaping import RELAXED, ROWS, SSSE3, low_half
+from wasmine.wasm.opcodes import OPCODES
 
 # --- operands --------------------------------------------------------------------------------------
 
 
-def _as(f: FunctionBuilder, position: int, number: int, value: str, type_: str) -> str:
+def cast(f: FunctionBuilder, position: int, number: int, value: str, type_: str) -> str:
     """Operand `number` of an instruction in the type that it is to have."""
     if type_ == VECTOR or value == "zeroinitializer":
         return value
@@ -61,7 +56,7 @@ def _as(f: FunctionBuilder, position: int, number: int, value: str, type_: str) 
     return known
 
 
-def _push(
+def push(
     f: FunctionBuilder,
     position: int,
     write: Template,
@@ -130,10 +125,10 @@ def _apply(name: str, row: Row) -> Handler:
     def apply(f: FunctionBuilder, position: int, _: Any) -> None:
         values = f.pop(count)
         operands = [
-            _as(f, position, number, value, type_)
+            cast(f, position, number, value, type_)
             for number, (value, type_) in enumerate(zip(values, types, strict=True))
         ]
-        _push(f, position, ssse3 if f.module.options.ssse3 else plain, result, operands, *values)
+        push(f, position, ssse3 if f.module.options.ssse3 else plain, result, operands, *values)
 
     return apply
 
@@ -145,7 +140,7 @@ def _ask(row: Row, letter: str) -> Handler:
 
     def ask(f: FunctionBuilder, position: int, _: Any) -> None:
         value = f.stack[-1]
-        operand = _as(f, position, 0, value, type_)
+        operand = cast(f, position, 0, value, type_)
         r = f.stack[-1] = f"%{letter}{position}"
         f.append(f.located(write(r, operand), r, value))
 
@@ -172,13 +167,13 @@ def _arithmetic(shape: Shape, operation: str) -> Handler:
 
     def arithmetic(f: FunctionBuilder, position: int, _: Any) -> None:
         values = f.pop(2)
-        operands = [_as(f, position, number, value, type_) for number, value in enumerate(values)]
+        operands = [cast(f, position, number, value, type_) for number, value in enumerate(values)]
         write = plain
         if found := identity(right, values[1]):
             write, operands = found, operands[:1]
         elif found := identity(left, values[0]):
             write, operands, values = found, operands[1:], values[1:]
-        _push(f, position, write, type_, operands, *values)
+        push(f, position, write, type_, operands, *values)
 
     return arithmetic
 
@@ -205,13 +200,13 @@ def _extreme(shape: Shape, operation: str) -> Handler:
 
     def extreme(f: FunctionBuilder, position: int, _: Any) -> None:
         values = f.pop(2)
-        operands = [_as(f, position, number, value, type_) for number, value in enumerate(values)]
+        operands = [cast(f, position, number, value, type_) for number, value in enumerate(values)]
         write = plain
         if simple(values[1]):
             write = constant
         elif simple(values[0]):
             write, operands, values = constant, operands[::-1], values[::-1]
-        _push(f, position, write, type_, operands, *values)
+        push(f, position, write, type_, operands, *values)
 
     return extreme
 
@@ -231,7 +226,7 @@ _DEMOTE_PROMOTED: Final = template(
 
 def _promote(f: FunctionBuilder, position: int, _: Any) -> None:
     value = f.stack[-1]
-    operand = _as(f, position, 0, value, "<4 x float>")
+    operand = cast(f, position, 0, value, "<4 x float>")
     r = f.stack[-1] = f"%p{position}"
     typed = f.cache[f"{r} <2 x double>"] = f"%x{position}"
     lines = f"{_PROMOTE(typed, operand)}\n{r} = bitcast <2 x double> {typed} to {VECTOR}"
@@ -242,7 +237,7 @@ def _demote(f: FunctionBuilder, position: int, _: Any) -> None:
     value = f.stack.pop()
     # LLVM knows that this gives back what was promoted, signalling NaNs as well.
     write = _DEMOTE_PROMOTED if value[:2] == "%p" else _DEMOTE_ANY
-    _push(f, position, write, "<4 x float>", [_as(f, position, 0, value, "<2 x double>")], value)
+    push(f, position, write, "<4 x float>", [cast(f, position, 0, value, "<2 x double>")], value)
 
 
 def _splat(shape: Shape) -> Handler:
@@ -255,7 +250,7 @@ def _splat(shape: Shape) -> Handler:
     def splat(f: FunctionBuilder, position: int, _: Any) -> None:
         value = f.stack.pop()
         if value[0] == "%":
-            _push(f, position, write, shape.type, [value], value)
+            push(f, position, write, shape.type, [value], value)
         else:
             bits = _scalar_bits(value, shape)
             f.stack.append(
@@ -273,7 +268,7 @@ def _scalar_bits(value: str, shape: Shape) -> int:
             return bits
         (number,) = struct.unpack("<d", bits.to_bytes(8, "little"))
         return int.from_bytes(struct.pack("<f", number), "little")
-    number = int(value.split()[1]) if value.startswith("bitcast") else int(value)
+    number = int(value.split()[2]) if value.startswith("bitcast") else int(value)
     return number % (1 << shape.width)
 
 
@@ -283,7 +278,7 @@ def _extract(shape: Shape, sign: str) -> Handler:
 
     def extract(f: FunctionBuilder, position: int, lane: int) -> None:
         value = f.stack[-1]
-        operand = _as(f, position, 0, value, shape.type)
+        operand = cast(f, position, 0, value, shape.type)
         r = f.stack[-1] = f"%v{position}"
         name = f"{r}n" if extend else r
         lines = f"{name} = extractelement {shape.type} {operand}, i32 {lane}"
@@ -299,7 +294,7 @@ def _replace(shape: Shape) -> Handler:
 
     def replace(f: FunctionBuilder, position: int, lane: int) -> None:
         vector, value = f.pop(2)
-        operand = _as(f, position, 0, vector, shape.type)
+        operand = cast(f, position, 0, vector, shape.type)
         r = f"%v{position}"
         part, lines = value, ""
         if scalar != shape.lane:
@@ -319,8 +314,8 @@ def _replace(shape: Shape) -> Handler:
 def _shuffle(f: FunctionBuilder, position: int, chosen: bytes) -> None:
     values = f.pop(2)
     shape, numbers = _coarsest(chosen)
-    operands = [_as(f, position, number, value, shape.type) for number, value in enumerate(values)]
-    _push(f, position, _shuffled(shape, numbers), shape.type, operands, *values)
+    operands = [cast(f, position, number, value, shape.type) for number, value in enumerate(values)]
+    push(f, position, _shuffled(shape, numbers), shape.type, operands, *values)
 
 
 def _coarsest(chosen: bytes) -> tuple[Shape, list[int]]:
@@ -374,107 +369,13 @@ def _shift(shape: Shape, instruction: str) -> Handler:
 
     def shift(f: FunctionBuilder, position: int, _: Any) -> None:
         value, count = f.pop(2)
-        operand = _as(f, position, 0, value, shape.type)
+        operand = cast(f, position, 0, value, shape.type)
         if count[0] == "%":
-            _push(f, position, masked, shape.type, [operand, count], value, count)
+            push(f, position, masked, shape.type, [operand, count], value, count)
         else:
-            _push(f, position, known, shape.type, [operand, str(int(count) & mask)], value)
+            push(f, position, known, shape.type, [operand, str(int(count) & mask)], value)
 
     return shift
-
-
-# --- memory ----------------------------------------------------------------------------------------
-
-
-def _fetch(f: FunctionBuilder, position: int, memarg: MemArg, type_: str, size: int) -> str:
-    """Load `size` bytes as an LLVM type, from the address that is popped."""
-    pointer = address(f, position, f.stack.pop(), memarg, size)
-    r = f"%m{position}"
-    f.loaded[r] = f.loaded[pointer, size] = f.offsets[position]
-    f.append(
-        f"{r} = load volatile {type_}, ptr {pointer}, align 1{IN_MEMORY}{f.location(position)}"
-    )
-    return r
-
-
-def _load(opcode: Opcode) -> Handler:
-    """Extends, repeats, or puts zeros above what it loads."""
-    size = opcode.access
-    kind = opcode.name.removeprefix("v128.load")
-    if "x" in kind:
-        width, count = map(int, kind[:-2].split("x"))
-        part, shape = f"<{count} x i{width}>", SHAPES[f"i{2 * width}x{count}"]
-        extend = {"s": "sext", "u": "zext"}[kind[-1]]
-        text = f"{{r}} = {extend} {part} {{a}} to {{t}}"
-    else:
-        shape = SHAPES[f"i{8 * size}x{16 // size}"]
-        part = shape.lane
-        text = (
-            spread("{a}")
-            if kind.endswith("splat")
-            else "{r} = insertelement {t} zeroinitializer, {e} {a}, i32 0"
-        )
-    write = template(fill(text, shape))
-
-    def load(f: FunctionBuilder, position: int, memarg: MemArg) -> None:
-        loaded = _fetch(f, position, memarg, part, size)
-        _push(f, position, write, shape.type, [loaded], loaded)
-
-    return load
-
-
-def _load_lane(opcode: Opcode) -> Handler:
-    size = opcode.access
-    shape = SHAPES[f"i{8 * size}x{16 // size}"]
-    inserts = [
-        template(fill(f"{{r}} = insertelement {{t}} {{a}}, {{e}} {{b}}, i32 {lane}", shape))
-        for lane in range(shape.count)
-    ]
-
-    def load_lane(f: FunctionBuilder, position: int, immediate: tuple[MemArg, int]) -> None:
-        memarg, lane = immediate
-        vector = f.stack.pop()
-        loaded = _fetch(f, position, memarg, shape.lane, size)
-        operand = _as(f, position, 0, vector, shape.type)
-        _push(f, position, inserts[lane], shape.type, [operand, loaded], vector, loaded)
-
-    return load_lane
-
-
-def _store_lane(opcode: Opcode) -> Handler:
-    size = opcode.access
-    shape = SHAPES[f"i{8 * size}x{16 // size}"]
-
-    def store_lane(f: FunctionBuilder, position: int, immediate: tuple[MemArg, int]) -> None:
-        memarg, lane = immediate
-        place, vector = f.pop(2)
-        pointer = address(f, position, place, memarg, size)
-        operand = _as(f, position, 0, vector, shape.type)
-        part = f"%v{position}"
-        f.append(
-            f.located(f"{part} = extractelement {shape.type} {operand}, i32 {lane}", part, vector)
-        )
-        line = f.loaded.get((pointer, size)) or f.offsets[position]
-        f.append(
-            f"store volatile {shape.lane} {part}, ptr {pointer}, align 1{IN_MEMORY}"
-            f", !dbg !DILocation(line: {line}, scope: !{f.scope})"
-        )
-
-    return store_lane
-
-
-def _with_immediates() -> Iterator[tuple[str, Handler]]:
-    for opcode in OPCODES:
-        type_, _, operation = opcode.name.partition(".")
-        if type_ == "v128" and operation.startswith(("load", "store")):
-            if operation.endswith("_lane"):
-                yield opcode.name, (_load_lane if operation[0] == "l" else _store_lane)(opcode)
-            elif operation not in ("load", "store"):
-                yield opcode.name, _load(opcode)
-        elif operation.startswith("extract_lane"):
-            yield opcode.name, _extract(SHAPES[type_], operation[-1])
-        elif operation == "replace_lane":
-            yield opcode.name, _replace(SHAPES[type_])
 
 
 def _handlers() -> dict[str, Handler]:
@@ -484,9 +385,13 @@ def _handlers() -> dict[str, Handler]:
         else _ask(row, "c" if "true" in name else "v")
         for name, row in ROWS.items()
     }
-    handlers.update(_with_immediates())
+    for opcode in OPCODES:
+        shape_name, _, operation = opcode.name.partition(".")
+        if operation.startswith("extract_lane"):
+            handlers[opcode.name] = _extract(SHAPES[shape_name], operation[-1])
     for name, shape in SHAPES.items():
         handlers[f"{name}.splat"] = _splat(shape)
+        handlers[f"{name}.replace_lane"] = _replace(shape)
         if name[0] == "i":
             for operation, instruction in SHIFTS.items():
                 handlers[f"{name}.{operation}"] = _shift(shape, instruction)
@@ -505,4 +410,4 @@ def _handlers() -> dict[str, Handler]:
 
 
 HANDLERS: Final = _handlers()
-"""Every instruction of both proposals but `v128.const` and whole loads and stores."""
+"""Every instruction of both proposals but `v128.const` and those that access memory."""

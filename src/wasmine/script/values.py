@@ -5,9 +5,9 @@ Numbers are the unsigned integer of their bits, as for `Function.call_raw`; refe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from types import UnionType
 from typing import Final
 
 from wasmine import Array, Function, Struct
@@ -83,27 +83,22 @@ def _reference_matches(
             return actual is not None and _is_of_kind(pattern.kind, actual)
 
 
-def _is_object(value: object) -> bool:
-    return not isinstance(value, int | Function | HostObject)
-
-
-_KINDS: Final[dict[AbstractHeapType, Callable[[object], bool]]] = {
-    "func": lambda value: isinstance(value, Function),
-    "extern": lambda value: not isinstance(value, Function),
-    "any": lambda value: not isinstance(value, Function),
-    "eq": lambda value: isinstance(value, int | Struct | Array),
-    "i31": lambda value: isinstance(value, int),
-    "struct": lambda value: isinstance(value, Struct),
-    "array": lambda value: isinstance(value, Array),
-    "exn": _is_object,
+_KINDS: Final[dict[AbstractHeapType, type | UnionType]] = {
+    "func": Function,
+    "extern": object,
+    "any": int | Struct | Array | HostObject,
+    "eq": int | Struct | Array,
+    "i31": int,
+    "struct": Struct,
+    "array": Array,
+    "exn": object,
 }
-"""Whether a value that is not null is a reference of this kind."""
+"""What Python objects references of this kind are, other than null."""
 
 
 def _is_of_kind(kind: AbstractHeapType, value: object) -> bool:
     """Whether a reference that is not null is of this kind: never of one that has only null."""
-    is_kind = _KINDS.get(kind)
-    return is_kind is not None and is_kind(value)
+    return isinstance(value, _KINDS.get(kind, ()))
 
 
 _MANTISSAS: Final = {F32: 23, F64: 52}

@@ -35,12 +35,15 @@ from wasmine.vm import process
 from wasmine.vm.arena import Token, untrack
 from wasmine.vm.mmap import PAGE_SIZE, Mmap
 
-MAXIMUM_HEAP: Final = 4 << 30
-"""Bytes of objects that a store can have. Address space is reserved for them."""
+MAXIMUM_HEAP: Final = (4 << 30, 1 << 30, 256 << 20, 64 << 20)
+"""Bytes of objects that a store can have. Address space is reserved for them and half as much again,
+for less where there is little."""
 MINIMUM_THRESHOLD: Final = 16 << 20
 """Bytes that are always allocated before the next collection."""
 ZERO_STEP: Final = 4096
 """Bytes of a run that are zeroed at a time, at least one cell: as much as the nearest cache holds."""
+_FROM_PYTHON: Final = 3
+"""The interpreter lock is held, and Python code may have addresses in numbers."""
 STRESS = 0
 """What new heaps have as `VMHeap.stress`; tests set it."""
 _FIRST_CAPACITY: Final = 256
@@ -179,6 +182,22 @@ class HeapStatistics:
     """Nanoseconds that the longest collection took."""
 
 
+class _Plan:
+    """Where the parts of a heap lie in its address space: the tables, then the blocks."""
+
+    def __init__(self, size: int) -> None:
+        """`size` is that of all blocks in bytes."""
+        self.maximum: Final = size // BLOCK_SIZE
+        self.steps: Final = align(HEAP_RECORD_SIZE, GRANULE)
+        self.blocks: Final = align(self.steps + LARGEST_CELL // STEP + 1, GRANULE)
+        self.marks: Final = align(self.blocks + self.maximum * size_of(VMBlock), PAGE_SIZE)
+        self.stack: Final = align(self.marks + size // GRANULE // 8, PAGE_SIZE)
+        # An object is pushed at most once.
+        self.base: Final = align(self.stack + size // GRANULE * 8, PAGE_SIZE)
+        # Blocks begin at a multiple of their size.
+        self.length: Final = self.base + size + BLOCK_SIZE
+
+
 class Heap:
     """The VMHeap of a store. Its address space is given back with this object."""
 
@@ -188,33 +207,31 @@ class Heap:
         Raises ResourceError if there is no address space.
         """
         self._store: Final = store
-        self._process: Final = process.current()
-        maximum = MAXIMUM_HEAP // BLOCK_SIZE
-        steps = align(HEAP_RECORD_SIZE, GRANULE)
-        blocks = align(steps + LARGEST_CELL // STEP + 1, GRANULE)
-        marks = align(blocks + maximum * size_of(VMBlock), PAGE_SIZE)
-        stack = align(marks + MAXIMUM_HEAP // GRANULE // 8, PAGE_SIZE)
-        # An object is pushed at most once.
-        base = align(stack + MAXIMUM_HEAP // GRANULE * 8, PAGE_SIZE)
-        self._mapping: Final = Mmap.accessible_reserved(stack, base + MAXIMUM_HEAP + BLOCK_SIZE)
+        self._functions: Final = process.current().heap
+        self._mapping: Final = Mmap.largest(_Plan(maximum).length for maximum in MAXIMUM_HEAP)
+        plan = next(
+            filter(lambda plan: plan.length <= self._mapping.length, map(_Plan, MAXIMUM_HEAP))
+        )
+        self._mapping.make_accessible(0, plan.stack)
         start = self._mapping.base
         self.address: Final = start
         self._record: Final = VMHeap.from_address(start)
         record = self._record
-        record.base = align(start + base, BLOCK_SIZE)
-        record.blocks, record.marks, record.steps = start + blocks, start + marks, start + steps
+        record.base = align(start + plan.base, BLOCK_SIZE)
+        record.steps = start + plan.steps
+        record.blocks, record.marks = start + plan.blocks, start + plan.marks
         record.types = types
-        record.maximum = maximum
+        record.maximum = plan.maximum
         record.threshold = record.minimum_threshold = MINIMUM_THRESHOLD
         record.stress = record.stress_countdown = STRESS
-        record.stack = record.stack_top = record.stack_committed = start + stack
-        record.stack_end = start + base
+        record.stack = record.stack_top = record.stack_committed = start + plan.stack
+        record.stack_end = start + plan.base
         for index, size in enumerate(CELL_SIZES):
             class_ = VMSizeClass.from_address(start + class_offset(index))
             class_.cell_size = size
             class_.step = max(ZERO_STEP // size, 1) * size
         table = bytes(size_class(number * STEP) for number in range(LARGEST_CELL // STEP + 1))
-        ctypes.memmove(start + steps, table, len(table))
+        ctypes.memmove(record.steps, table, len(table))
         self._held: Final = _Words(1)
         # No bound methods: the heap would be in a cycle, and its address space wait for the
         # garbage collector.
@@ -249,7 +266,7 @@ class Heap:
 
     def _allocate(self, type_number: int, length: int, size: int) -> int:
         size = max(size, HEADER_SIZE)
-        address = self._process.heap_new(self.address, type_number, length, size)
+        address = self._functions.new(self.address, type_number, length, size)
         if not address:
             raise Trap(TrapCode.OUT_OF_MEMORY)
         return address
@@ -260,7 +277,7 @@ class Heap:
 
     def collect(self) -> None:
         """Free the objects that nothing refers to."""
-        self._process.heap_collect(self._store)
+        self._functions.collect(self._store, _FROM_PYTHON)
 
     def collect_if_due(self) -> None:
         """The same, if as much has been allocated as starts a collection in compiled code.

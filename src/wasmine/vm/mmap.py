@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self
 
@@ -91,6 +92,17 @@ class Mmap:
         mapping = cls(length)
         mapping.make_accessible(0, accessible)
         return mapping
+
+    @classmethod
+    def largest(cls, lengths: Iterable[int], protection: int = PROT_NONE) -> Self:
+        """A mapping of the first of these lengths that there is address space for."""
+        error = ResourceError("no length to map")
+        for length in lengths:
+            try:
+                return cls(length, protection)
+            except ResourceError as refused:
+                error = refused
+        raise error
 
     def make_accessible(self, start: int, length: int) -> None:
         """Make `length` bytes from `start`, a page boundary, readable and writable."""

@@ -15,9 +15,10 @@ import threading
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from wasmine.abi.image import Image
 from wasmine.abi.libcalls import BUILTINS
@@ -79,6 +80,22 @@ class MappedCode(NamedTuple):
     info: ModuleInfo
 
 
+class HeapFunctions:
+    """What Python calls of the heap. All of them need the interpreter lock."""
+
+    def __init__(self, code: Code) -> None:
+        self.code: Final = code
+        address = ctypes.c_size_t
+        self.new: Callable[[int, int, int, int], int] = ctypes.PYFUNCTYPE(
+            address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
+        )(code.address("wasmine_heap_new"))
+        """A cell for the address of a VMHeap, a type number, a length and a size; 0 without room."""
+        self.collect: Callable[[int, int], None] = ctypes.PYFUNCTYPE(None, address, address)(
+            code.address("wasmine_heap_collect")
+        )
+        """Collect in the store at an address; Python says 3 (see `native/collector.py`)."""
+
+
 class _CodeRegistration(Token):
     """The slot of mapped code among the ranges that the signal handler knows."""
 
@@ -92,16 +109,22 @@ class _CodeRegistration(Token):
 class Process:
     """The runtime's native state and the code that it runs."""
 
-    def __init__(self, image: Image, hooks: Mapping[str, Callable[..., object]]) -> None:
+    def __init__(
+        self,
+        image: Image,
+        heap_image: Callable[[], Image],
+        hooks: Mapping[str, Callable[..., object]],
+    ) -> None:
         """Map the runtime's image and install the signal handlers.
 
-        `hooks` are the Python callables that native code calls, by the name of their symbol.
+        `heap_image` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
         """
         # Re-entrant: the garbage collector may drop other code while one is added.
         self._lock = threading.RLock()
         self._arena = Arena()
         address = self._arena.allocate(size_of(RuntimeState))
         self.state = RuntimeState.from_address(address)
+        self._heap_image = heap_image
         self._hooks = dict(hooks)
         self._symbols = {"wasmine_state": address, "_Py_NoneStruct": id(None)}
         self._symbols |= {name: id(hook) for name, hook in self._hooks.items()}
@@ -141,6 +164,8 @@ class Process:
         """The address of something that generated code refers to by name, 0 if it is unknown."""
         if symbol in self._symbols:
             return self._symbols[symbol]
+        if symbol.startswith("wasmine_heap_"):
+            return self.heap.code.address(symbol)
         if symbol.startswith(("wasmine_", "wasmer_vm_")):
             return self._code.address(symbol)
         library = ctypes.pythonapi if symbol.startswith("Py") else _libc
@@ -148,6 +173,18 @@ class Process:
         address = 0 if function is None else ctypes.cast(function, ctypes.c_void_p).value or 0
         self._symbols[symbol] = address
         return address
+
+    @cached_property
+    def heap(self) -> HeapFunctions:
+        """The functions of the heap, which are compiled when they are first needed."""
+        with self._lock:
+            known = self.__dict__.get("heap")
+            if known is not None:
+                return cast("HeapFunctions", known)
+            found = HeapFunctions(Code(self._heap_image(), self.resolve))
+            for name in ("collect", "detach", "reattach"):
+                setattr(self.state, name, found.code.address(f"wasmine_heap_{name}"))
+            return found
 
     def attach_thread(self) -> None:
         """Make the calling thread known. Called by native code on a thread's first entry."""
@@ -314,10 +351,6 @@ class Process:
         self.grow_memory: Callable[[int, int], int] = native(
             "wasmine_grow_memory", ctypes.c_int64, address, ctypes.c_uint64
         )
-        self.heap_new: Callable[[int, int, int, int], int] = native(
-            "wasmine_heap_new", address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
-        )
-        self.heap_collect: Callable[[int], None] = native("wasmine_heap_collect", None, address)
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)
@@ -327,11 +360,16 @@ _process: list[Process] = []
 _installing: Final = threading.RLock()
 
 
-def install(image: Callable[[], Image], hooks: Mapping[str, Callable[..., object]]) -> Process:
-    """The runtime of this process; `image` gives its code if it is not installed yet."""
+def install(
+    image: Callable[[], Image],
+    heap_image: Callable[[], Image],
+    hooks: Mapping[str, Callable[..., object]],
+) -> Process:
+    """The runtime of this process; `image` gives its code if it is not installed yet, `heap_image`
+    that of the heap when one is needed."""
     with _installing:
         if not _process:
-            _process.append(Process(image(), hooks))
+            _process.append(Process(image(), heap_image, hooks))
         return _process[0]
 
 

@@ -12,10 +12,11 @@ from wasmine.abi.objects import ArrayLayout, layout
 from wasmine.errors import ResourceError
 from wasmine.types import DefinedType, FunctionType, defined
 from wasmine.vm.arena import Arena
-from wasmine.vm.mmap import Mmap
+from wasmine.vm.mmap import PROT_READ_WRITE, Mmap
 
-MAXIMUM_TYPES: Final = 1 << 20
-"""How many types an engine can number. Address space is reserved for their records."""
+MAXIMUM_TYPES: Final = (1 << 20, 1 << 16)
+"""How many types an engine can number. Address space is reserved for their records, for fewer of them
+where there is little."""
 
 
 class SignatureRegistry:
@@ -29,7 +30,9 @@ class SignatureRegistry:
         self._numbers: Final[dict[DefinedType, int]] = {}
         self._types: Final[list[DefinedType]] = []
         self._lock: Final = RLock()
-        self._records: Final = Mmap.accessible(MAXIMUM_TYPES * size_of(VMTypeRecord))
+        self._records: Final = Mmap.largest(
+            (maximum * size_of(VMTypeRecord) for maximum in MAXIMUM_TYPES), PROT_READ_WRITE
+        )
         self._arena: Final = Arena()
 
     @property
@@ -54,7 +57,7 @@ class SignatureRegistry:
             if type_ in self._numbers:
                 return self._numbers[type_]
             number = len(self._types) + 1
-            if number >= MAXIMUM_TYPES:
+            if number >= self._records.length // size_of(VMTypeRecord):
                 raise ResourceError("too many types")
             self._write(number, type_)
             self._types.append(type_)

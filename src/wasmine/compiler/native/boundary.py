@@ -350,7 +350,7 @@ entry:
   %landing = get ptr ThreadRecord.landing, %thread
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
-  call void @wasmine_heap_poll(ptr %store)
+  call void @wasmine_poll(ptr %store)
 {boxes}{stores}  %callable = get ptr VMHostFunction.callable, %host
   %first = getelementptr ptr, ptr %vector, i64 1
   %object.0 = call ptr @wasmine_call_host(ptr %callable, ptr %first, i64 {len(params)})

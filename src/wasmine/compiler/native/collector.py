@@ -16,10 +16,9 @@ COLLECTOR = r"""
 
 ; Code may have been interrupted between reading and moving the cursor of a run. The handler gets no
 ; runs; it finds other cells. Afterwards the runs are what they were.
-define internal void @detach(ptr %heap, ptr %record) {
+define void @wasmine_heap_detach(ptr %heap, ptr %record) {
 entry:
-  %none = icmp eq ptr %heap, null
-  br i1 %none, label %done, label %begin
+  br label %begin
 begin:
   %previous = get ptr VMHeap.detached, %heap
   put ptr %previous, VMDetached.previous, %record
@@ -38,10 +37,9 @@ done:
   ret void
 }
 
-define internal void @reattach(ptr %heap, ptr %record) {
+define void @wasmine_heap_reattach(ptr %heap, ptr %record) {
 entry:
-  %none = icmp eq ptr %heap, null
-  br i1 %none, label %done, label %begin
+  br label %begin
 begin:
   %previous = get ptr VMDetached.previous, %record
   put ptr %previous, VMHeap.detached, %heap
@@ -1086,7 +1084,7 @@ define internal i64 @now() {
 ; Collect. Bit 0 of `how` says that this thread has the interpreter lock, bit 1 that Python code may have
 ; addresses of new boxes in numbers. The registers that functions give back
 ; as they found them may hold the only reference of a caller: they are saved in the frame first.
-define internal void @collect(ptr %store, i64 %how) noinline {
+define void @wasmine_heap_collect(ptr %store, i64 %how) noinline {
 entry:
   call void asm sideeffect "", "$clobbers"()
   %stack = call ptr @llvm.stacksave.p0()
@@ -1155,29 +1153,6 @@ trace:
   %longest.new = call i64 @llvm.umax.i64(i64 %longest, i64 %duration)
   put i64 %longest.new, VMHeap.longest, %heap
   call void @free_boxes(ptr %store, ptr %heap, i64 %how)
-  ret void
-}
-
-; For Python. The interpreter lock is held.
-define void @wasmine_heap_collect(ptr %store) {
-  call void @collect(ptr %store, i64 3)
-  ret void
-}
-
-; Before a host function is called. The interpreter lock is held.
-define void @wasmine_heap_poll(ptr %store) {
-  %heap = get ptr VMStoreContext.heap, %store
-  %none = icmp eq ptr %heap, null
-  br i1 %none, label %done, label %compare
-compare:
-  %allocated = get i64 VMHeap.allocated, %heap
-  %threshold = get i64 VMHeap.threshold, %heap
-  %due = icmp uge i64 %allocated, %threshold
-  br i1 %due, label %collect, label %done
-collect:
-  call void @collect(ptr %store, i64 1)
-  br label %done
-done:
   ret void
 }
 """

@@ -204,6 +204,12 @@ define internal void @raise(ptr %pc, ptr %frame, i32 %code) noreturn noinline {
   unreachable
 }
 
+; The same for the functions of the heap, which are an image of their own.
+define void @wasmine_raise(ptr %pc, ptr %frame, i32 %code) noreturn {
+  call void @raise(ptr %pc, ptr %frame, i32 %code)
+  unreachable
+}
+
 ; A host function left a Python exception: unwind the WebAssembly frames beneath it.
 define void @wasmine_unwind(ptr %landing) noreturn {
   put i64 $raised, Landing.reason, %landing

@@ -28,6 +28,8 @@ from wasmine.abi.layout import size_of
 from wasmine.abi.objects import LENGTH_OFFSET
 from wasmine.errors import TrapCode
 
+MANY_BOXES = 100_000
+"""So many boxes of a store without a heap are a reason to make one, so that they can be collected."""
 BOX_CHARGE = 160
 """Bytes that the box of an externref and its object count for: 100,000 start a collection."""
 STACK_GROWTH = 1 << 20
@@ -70,10 +72,17 @@ def heap_placeholders() -> dict[str, int]:
         "stack_growth": STACK_GROWTH,
         "stack_kept": STACK_GROWTH,
         "box_charge": BOX_CHARGE,
+        "many_boxes": MANY_BOXES,
     }
 
 
 HEAP = r"""
+define internal ptr @store_of(ptr %vmctx) alwaysinline {
+  %instance = getelementptr i8, ptr %vmctx, i64 -$vminstance_size
+  %store = get ptr VMInstance.store, %instance
+  ret ptr %store
+}
+
 define internal ptr @block_at(ptr %heap, i64 %index) alwaysinline {
   %blocks = get ptr VMHeap.blocks, %heap
   %offset = mul i64 %index, $block_record
@@ -414,14 +423,14 @@ entry:
   %due = call i1 @collection_due(ptr %heap)
   br i1 %due, label %collect, label %try
 collect:
-  call void @collect(ptr %store, i64 0)
+  call void @wasmine_heap_collect(ptr %store, i64 0)
   br label %try
 try:
   %first = call ptr @take(ptr %heap, i64 %size)
   %missing = icmp eq ptr %first, null
   br i1 %missing, label %clean, label %done
 clean:
-  call void @collect(ptr %store, i64 0)
+  call void @wasmine_heap_collect(ptr %store, i64 0)
   %second = call ptr @take(ptr %heap, i64 %size)
   br label %done
 done:
@@ -433,15 +442,14 @@ done:
 define ptr @wasmine_heap_allocate(ptr %vmctx, i64 %size) {
   %pc = call ptr @llvm.returnaddress(i32 0)
   %frame = call ptr @llvm.frameaddress.p0(i32 0)
-  %instance = call ptr @instance(ptr %vmctx)
-  %store = get ptr VMInstance.store, %instance
+  %store = call ptr @store_of(ptr %vmctx)
   %object = call ptr @take_or_collect(ptr %store, i64 %size)
   %failed = icmp eq ptr %object, null
   br i1 %failed, label %trap, label %done
 done:
   ret ptr %object
 trap:
-  call void @raise(ptr %pc, ptr %frame, i32 $out_of_memory)
+  call void @wasmine_raise(ptr %pc, ptr %frame, i32 $out_of_memory)
   unreachable
 }
 
@@ -450,8 +458,7 @@ trap:
 define ptr @wasmine_heap_allocate_array(ptr %vmctx, i32 %type, i32 %length, i64 %size) {
   %pc = call ptr @llvm.returnaddress(i32 0)
   %frame = call ptr @llvm.frameaddress.p0(i32 0)
-  %instance = call ptr @instance(ptr %vmctx)
-  %store = get ptr VMInstance.store, %instance
+  %store = call ptr @store_of(ptr %vmctx)
   %larger = add i64 %size, 1
   %object = call ptr @take_or_collect(ptr %store, i64 %larger)
   %failed = icmp eq ptr %object, null
@@ -462,7 +469,7 @@ done:
   store i32 %type, ptr %object
   ret ptr %object
 trap:
-  call void @raise(ptr %pc, ptr %frame, i32 $out_of_memory)
+  call void @wasmine_raise(ptr %pc, ptr %frame, i32 $out_of_memory)
   unreachable
 }
 

@@ -78,11 +78,22 @@ run:
   %sp.low = sub i64 %sp, $red_zone
   put i64 %sp.low, ThreadRecord.interrupted_sp, %thread
   %heap = get ptr VMStoreContext.heap, %store
-  call void @detach(ptr %heap, ptr %detached)
+  %no_heap = icmp eq ptr %heap, null
+  br i1 %no_heap, label %handle, label %detach
+detach:
+  %detach.f = get ptr RuntimeState.detach, @wasmine_state
+  call void %detach.f(ptr %heap, ptr %detached)
+  br label %handle
+handle:
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
   %status = call i32 @PyErr_CheckSignals()
-  call void @reattach(ptr %heap, ptr %detached)
+  br i1 %no_heap, label %handled, label %reattach
+reattach:
+  %reattach.f = get ptr RuntimeState.reattach, @wasmine_state
+  call void %reattach.f(ptr %heap, ptr %detached)
+  br label %handled
+handled:
   put i64 %outer.sp, ThreadRecord.interrupted_sp, %thread
   put i64 %limit, ThreadRecord.stack_limit, %thread
   %raised = icmp slt i32 %status, 0

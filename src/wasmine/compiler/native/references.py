@@ -10,7 +10,7 @@ count as usual. A trap that drops frames therefore leaves no count behind (row R
 
 from __future__ import annotations
 
-REFERENCES = r"""
+BOXES = r"""
 define internal ptr @header(ptr %box) alwaysinline {
   %header = getelementptr i8, ptr %box, i64 -$externref_header
   ret ptr %header
@@ -26,6 +26,43 @@ define internal i1 @is_no_box(ptr %box) alwaysinline {
   ret i1 %none
 }
 
+define internal void @defer(ptr %store, ptr %box) alwaysinline {
+  %head = get i64 VMStoreContext.externrefs, %store
+  %link = or i64 %head, 1
+  put i64 %link, VMExternRefInner.link, %box
+  put ptr %box, VMStoreContext.externrefs, %store
+  %entered = call ptr @header(ptr %box)
+  %depth = get i64 VMStoreContext.depth, %store
+  put i64 %depth, VMExternRefBox.depth, %entered
+  ret void
+}
+
+; Take a box out of its store's list.
+define internal void @unlink_box(ptr %header) {
+  %next = get ptr VMExternRefBox.next, %header
+  %previous = get ptr VMExternRefBox.previous, %header
+  %store = get ptr VMExternRefBox.store, %header
+  %first = icmp eq ptr %previous, null
+  br i1 %first, label %head, label %inner
+head:
+  put ptr %next, VMStoreContext.boxes, %store
+  br label %back
+inner:
+  put ptr %next, VMExternRefBox.next, %previous
+  br label %back
+back:
+  %last = icmp eq ptr %next, null
+  br i1 %last, label %done, label %link
+link:
+  put ptr %previous, VMExternRefBox.previous, %next
+  br label %done
+done:
+  ret void
+}
+"""
+"""What both the runtime and the collector need."""
+
+REFERENCES = r"""
 ; The box is about to be stored where nobody counts: in an object, or in the form that anyref has.
 define void @wasmine_externref_keep(ptr %box) {
   %none = call i1 @is_no_box(ptr %box)
@@ -38,22 +75,17 @@ done:
   ret void
 }
 
-define internal void @defer(ptr %store, ptr %box) alwaysinline {
-  %head = get i64 VMStoreContext.externrefs, %store
-  %link = or i64 %head, 1
-  put i64 %link, VMExternRefInner.link, %box
-  put ptr %box, VMStoreContext.externrefs, %store
-  %entered = call ptr @header(ptr %box)
-  %depth = get i64 VMStoreContext.depth, %store
-  put i64 %depth, VMExternRefBox.depth, %entered
-  ret void
-}
-
-; A box counts as so many bytes of the heap, if there is one, so that many of them are a reason to collect.
+; Many boxes are a reason to collect: one counts as so many bytes of the heap. Without a heap they are
+; counted, until there are so many that there has to be one.
 define internal void @charge(ptr %store) alwaysinline {
   %heap = get ptr VMStoreContext.heap, %store
   %none = icmp eq ptr %heap, null
-  br i1 %none, label %done, label %add
+  br i1 %none, label %count, label %add
+count:
+  %boxes = get i64 VMStoreContext.boxes_made, %store
+  %boxes.more = add i64 %boxes, 1
+  put i64 %boxes.more, VMStoreContext.boxes_made, %store
+  br label %done
 add:
   %allocated = get i64 VMHeap.allocated, %heap
   %more = add i64 %allocated, $box_charge
@@ -153,29 +185,6 @@ define void @wasmine_externref_store(ptr %vmctx, ptr %slot, ptr %box) {
   %old = load ptr, ptr %slot
   store volatile ptr %box, ptr %slot
   call void @wasmine_externref_dec(ptr %old)
-  ret void
-}
-
-; Take a box out of its store's list.
-define internal void @unlink_box(ptr %header) {
-  %next = get ptr VMExternRefBox.next, %header
-  %previous = get ptr VMExternRefBox.previous, %header
-  %store = get ptr VMExternRefBox.store, %header
-  %first = icmp eq ptr %previous, null
-  br i1 %first, label %head, label %inner
-head:
-  put ptr %next, VMStoreContext.boxes, %store
-  br label %back
-inner:
-  put ptr %next, VMExternRefBox.next, %previous
-  br label %back
-back:
-  %last = icmp eq ptr %next, null
-  br i1 %last, label %done, label %link
-link:
-  put ptr %previous, VMExternRefBox.previous, %next
-  br label %done
-done:
   ret void
 }
 
@@ -309,6 +318,41 @@ body:
   br label %head
 done:
   put i64 0, VMStoreContext.externrefs, %store
+  ret void
+}
+
+; Before a host function is called. The interpreter lock is held.
+define void @wasmine_poll(ptr %store) {
+  %heap = get ptr VMStoreContext.heap, %store
+  %none = icmp eq ptr %heap, null
+  br i1 %none, label %count, label %compare
+count:
+  %boxes = get i64 VMStoreContext.boxes_made, %store
+  %many = icmp uge i64 %boxes, $many_boxes
+  br i1 %many, label %make, label %done
+make:
+  put i64 0, VMStoreContext.boxes_made, %store
+  %python_store = get ptr VMStoreContext.python_store, %store
+  %made = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_make_heap, ptr %python_store, ptr null)
+  %failed = icmp eq ptr %made, null
+  br i1 %failed, label %ignore, label %release
+ignore:
+  ; Without a heap the boxes stay until the outermost call returns.
+  call void @PyErr_Clear()
+  br label %done
+release:
+  call void @Py_DecRef(ptr %made)
+  br label %collect
+compare:
+  %allocated = get i64 VMHeap.allocated, %heap
+  %threshold = get i64 VMHeap.threshold, %heap
+  %due = icmp uge i64 %allocated, %threshold
+  br i1 %due, label %collect, label %done
+collect:
+  %collector = get ptr RuntimeState.collect, @wasmine_state
+  call void %collector(ptr %store, i64 1)
+  br label %done
+done:
   ret void
 }
 """

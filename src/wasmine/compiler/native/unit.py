@@ -41,7 +41,7 @@ from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
-from wasmine.compiler.native.references import REFERENCES
+from wasmine.compiler.native.references import BOXES, REFERENCES
 from wasmine.compiler.native.unwinding import unwinding
 from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
@@ -97,7 +97,8 @@ declare ptr @wasmine_slow_call(ptr, ptr, ptr, i64, ptr)
 declare void @wasmine_raise_trap(ptr)
 declare void @wasmine_raise_exception(ptr)
 declare ptr @wasmine_exception_raised(ptr)
-declare void @wasmine_heap_poll(ptr)
+declare void @wasmine_poll(ptr)
+declare void @wasmine_raise(ptr, ptr, i32) noreturn
 declare void @wasmine_unwind(ptr) noreturn
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
@@ -137,6 +138,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
+    "wasmine_py_make_heap",
     "wasmine_py_memory_view",
     "wasmine_py_object_from_exception",
     "wasmine_py_object_from_external",
@@ -221,9 +223,8 @@ def runtime_ir(architecture: str) -> str:
         FAULTS
         + INTERRUPTS
         + unwinding(by_name(architecture))
+        + BOXES
         + REFERENCES
-        + HEAP
-        + COLLECTOR
         + OBJECTS
         + ENTRY
         + PYTHON
@@ -231,6 +232,11 @@ def runtime_ir(architecture: str) -> str:
         + WAITING,
         architecture,
     )
+
+
+def heap_ir(architecture: str) -> str:
+    """IR of the heap and its collector, an image of its own: not every program makes objects."""
+    return _unit(BOXES + HEAP + COLLECTOR, architecture)
 
 
 def thunks_ir(
