@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from wasmine.compiler import function, vectormemory, vectors
 from wasmine.types import ref
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
@@ -189,3 +190,9 @@ def test_names_of_a_mnemonic_differ() -> None:
         "ref.cast/null",
     ]
     assert [opcode.mnemonic for opcode in variants] == ["select", "ref.test", "ref.cast"]
+
+
+def test_every_instruction_is_lowered_in_one_way() -> None:
+    tables = (*(table for _, table in function.TABLES), vectors.HANDLERS, vectormemory.HANDLERS)
+    names = Counter(name for table in tables for name in table)
+    assert names == Counter(opcode.name for opcode in OPCODES)

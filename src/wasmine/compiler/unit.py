@@ -69,7 +69,7 @@ class Unit:
     def add(self, index: int, body: Body) -> None:
         """Define a function, by its index with imports; `body` has been validated.
 
-        Raises UnsupportedFeature if it needs what is not implemented.
+        Raises UnsupportedFeature for more parameters or results than can be passed.
         """
         scope = FIRST_SUBPROGRAM + len(self._subprograms)
         text, function = translate_function(self._module, index, body, scope)
