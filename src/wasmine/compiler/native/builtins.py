@@ -46,7 +46,7 @@ plain:
 
 ; Growing in place, one thread at a time: a shared memory may be grown by several. Who holds the lock
 ; needs nothing that another thread may have, so that waiting for it is short.
-define internal void @lock(ptr %lock) noinline {
+define internal void @lock(ptr %lock) $cold {
 entry:
   br label %try
 try:
@@ -66,7 +66,7 @@ define internal void @unlock(ptr %lock) alwaysinline {
 }
 
 ; Grow by `delta` pages: the old number of pages, or -1.
-define i64 @wasmine_grow_memory(ptr %memory, i64 %delta) noinline {
+define i64 @wasmine_grow_memory(ptr %memory, i64 %delta) $cold {
   %definition = get ptr VMLinearMemory.definition, %memory
   %length.p = at VMMemoryDefinition.current_length, %definition
   %none = icmp eq i64 %delta, 0
@@ -196,7 +196,7 @@ done:
 }
 
 ; Grow by `delta` elements: the old number of elements, or -1.
-define internal i64 @grow_table(ptr %t, ptr %init, i64 %delta) {
+define internal i64 @grow_table(ptr %t, ptr %init, i64 %delta) $cold {
   %size = call i64 @table_length(ptr %t)
   %maximum = get i64 VMLinearTable.maximum, %t
   %possible = call i64 @llvm.usub.sat.i64(i64 %maximum, i64 %size)
@@ -213,7 +213,7 @@ fail:
   ret i64 -1
 }
 
-define internal i1 @fill_table(ptr %t, i64 %start, ptr %value, i64 %length) {
+define internal i1 @fill_table(ptr %t, i64 %start, ptr %value, i64 %length) $cold {
   %size = call i64 @table_length(ptr %t)
   %ok = call i1 @fits(i64 %start, i64 %length, i64 %size)
   br i1 %ok, label %fill, label %done
@@ -225,7 +225,7 @@ done:
   ret i1 %ok
 }
 
-define internal i1 @init_table(ptr %t, ptr %elements, i64 %dst, i64 %src, i64 %length) {
+define internal i1 @init_table(ptr %t, ptr %elements, i64 %dst, i64 %src, i64 %length) $cold {
   %limit = call i64 @table_length(ptr %t)
   %available = get i64 VMSegment.length, %elements
   %src.ok = call i1 @fits(i64 %src, i64 %length, i64 %available)
@@ -242,7 +242,7 @@ done:
   ret i1 %ok
 }
 
-define internal i1 @copy_table(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) {
+define internal i1 @copy_table(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) $cold {
   %d.limit = call i64 @table_length(ptr %d)
   %s.limit = call i64 @table_length(ptr %s)
   %src.ok = call i1 @fits(i64 %src, i64 %length, i64 %s.limit)
@@ -282,7 +282,7 @@ done:
 }
 
 ; A dynamic memory that outgrows its mapping is moved by the Python side, under the lock.
-define internal i64 @move_memory(ptr %memory, i64 %delta) noinline {
+define internal i64 @move_memory(ptr %memory, i64 %delta) $cold {
   %thread = call ptr @current_thread()
   %landing = get ptr ThreadRecord.landing, %thread
   %tstate = get ptr Landing.tstate, %landing
@@ -522,8 +522,13 @@ def _widen(row: LibCall, body: str) -> str:
     return "".join(lines)
 
 
+_FREQUENT = ("memory_copy", "memory_fill", "memory64_copy", "memory64_fill")
+"""What compiled code calls so often that the instructions before the real work matter."""
+
+
 def _define(row: LibCall) -> str:
-    body = BODIES[row.name.removeprefix("imported_")]
+    name = row.name.removeprefix("imported_")
+    body = BODIES[name]
     body = _widen(row, body) + body
     if row.space is IndexSpace.LOCAL:
         kinds = {name for name, _ in row.parameters}
@@ -533,7 +538,8 @@ def _define(row: LibCall) -> str:
         for name, kind in row.parameters
     )
     result = "void" if row.result == "noreturn" else row.result
-    return f"define {result} @{row.symbol}({parameters}) {{{body}{_trap(row)}}}\n"
+    cold = "" if name in _FREQUENT else "$cold "
+    return f"define {result} @{row.symbol}({parameters}) {cold}{{{body}{_trap(row)}}}\n"
 
 
 def builtins() -> str:

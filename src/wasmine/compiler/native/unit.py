@@ -199,6 +199,8 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
         "red_zone": architecture.red_zone,
+        # Most of the runtime runs seldom, and code for it is generated in every process.
+        "cold": "noinline optnone",
         **heap_placeholders(),
     }
 
