@@ -24,4 +24,5 @@ bench:
 	python bench/run.py --json bench/results.json
 	python bench/chart.py bench/results.json docs/speed.svg
 	python bench/calls.py
+	python bench/heap.py
 	python bench/translate.py

@@ -164,3 +164,8 @@ def test_annotations() -> None:
     function = Function(plain)
     assert function.type == FunctionType((V128, V128), (V128,))
     assert function(BYTES, 0) == BYTES
+
+
+def test_a_constant_nan_in_every_lane_keeps_its_bits() -> None:
+    text = '(module (func (export "f") (result v128) (f32x4.splat (f32.const -nan:0x200001))))'
+    assert instance(text).exports.f() == bytes.fromhex("010 0a0ff".replace(" ", "")) * 4

@@ -5,7 +5,12 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-TAGS: Final = ((), ("i32",), ("i64", "f64"), ("i32",) * 5 + ("f64",) * 3)
+TAGS: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    ("i32",),
+    ("i64", "f64"),
+    ("i32",) * 5 + ("f64",) * 3,
+)
 CLAUSES: Final = ("catch", "catch", "catch_ref", "catch_all", "catch_all_ref")
 EXPRESSIONS: Final = {
     "i32": (

@@ -24,8 +24,6 @@
 ;; %l0 = alloca i32
 ;; store i32 %arg0, ptr %l0
 ;; %x1 = alloca ptr
-;; %tag0p = getelementptr i8, ptr %vmctx, i64 384
-;; %tag0 = load ptr, ptr %tag0p, !invariant.load !0, !tbaa !5
 ;; %s0_0 = alloca i32
 ;; %storep = getelementptr i8, ptr %vmctx, i64 272
 ;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
@@ -47,7 +45,9 @@
 ;; %D1e = load ptr, ptr %x1
 ;; %D1etp = getelementptr i8, ptr %D1e, i64 8
 ;; %D1et = load ptr, ptr %D1etp
-;; %H1_0c = icmp eq ptr %D1et, %tag0
+;; %H1_0gp = getelementptr i8, ptr %vmctx, i64 384
+;; %H1_0g = load ptr, ptr %H1_0gp, !invariant.load !0, !tbaa !5
+;; %H1_0c = icmp eq ptr %D1et, %H1_0g
 ;; br i1 %H1_0c, label %H1_0, label %G1_0
 ;; H1_0:
 ;; %H1_0_0p = getelementptr i8, ptr %D1e, i64 16
@@ -72,8 +72,6 @@
 ;; %heap.store = load ptr, ptr %heap.storep, !invariant.load !0, !tbaa !5
 ;; %heap.heapp = getelementptr i8, ptr %heap.store, i64 64
 ;; %heap.heap = load ptr, ptr %heap.heapp, !invariant.load !0, !tbaa !5
-;; %tag1p = getelementptr i8, ptr %vmctx, i64 392
-;; %tag1 = load ptr, ptr %tag1p, !invariant.load !0, !tbaa !5
 ;; %s0_0 = alloca i64
 ;; %s0_1 = alloca float
 ;; %s0_2 = alloca ptr
@@ -102,8 +100,10 @@
 ;; %o4t = zext i32 %t4 to i64
 ;; store i64 %o4t, ptr %o4
 ;; fence syncscope("singlethread") seq_cst
+;; %k4p = getelementptr i8, ptr %vmctx, i64 392
+;; %k4 = load ptr, ptr %k4p, !invariant.load !0, !tbaa !5
 ;; %o4g = getelementptr i8, ptr %o4, i64 8
-;; store ptr %tag1, ptr %o4g
+;; store ptr %k4, ptr %o4g
 ;; %o4_0 = getelementptr i8, ptr %o4, i64 16
 ;; store i64 1, ptr %o4_0
 ;; %o4_1 = getelementptr i8, ptr %o4, i64 24
@@ -135,8 +135,6 @@
 ;; %heap.store = load ptr, ptr %heap.storep, !invariant.load !0, !tbaa !5
 ;; %heap.heapp = getelementptr i8, ptr %heap.store, i64 64
 ;; %heap.heap = load ptr, ptr %heap.heapp, !invariant.load !0, !tbaa !5
-;; %tag0p = getelementptr i8, ptr %vmctx, i64 384
-;; %tag0 = load ptr, ptr %tag0p, !invariant.load !0, !tbaa !5
 ;; %storep = getelementptr i8, ptr %vmctx, i64 272
 ;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %limitp = getelementptr i8, ptr %store, i64 0
@@ -171,8 +169,10 @@
 ;; %o7t = zext i32 %t7 to i64
 ;; store i64 %o7t, ptr %o7
 ;; fence syncscope("singlethread") seq_cst
+;; %k7p = getelementptr i8, ptr %vmctx, i64 384
+;; %k7 = load ptr, ptr %k7p, !invariant.load !0, !tbaa !5
 ;; %o7g = getelementptr i8, ptr %o7, i64 8
-;; store ptr %tag0, ptr %o7g
+;; store ptr %k7, ptr %o7g
 ;; %o7_0 = getelementptr i8, ptr %o7, i64 16
 ;; store i32 3, ptr %o7_0
 ;; call void @wasmine_throw(ptr %vmctx, ptr %o7) #6

@@ -237,6 +237,7 @@ def test_identifiers() -> None:
 
 def test_names_cannot_break_out_of_comments() -> None:
     assert comment("a;)b(;c\n\x1b[0m") == " (;a; )b( ;c\ufffd\ufffd[0m;)"
+    assert comment("(") == " (;( ;)"
     assert comment(None) == ""
 
 

@@ -15,8 +15,9 @@ import pytest
 import wasmine.vm.heap
 from tests.harness import instance
 from tests.spec import suite
-from wasmine import Instance, Store, TrapCode
+from wasmine import Array, Instance, Store, TrapCode
 from wasmine.abi.heap import BLOCK_SIZE
+from wasmine.types import I64, ArrayType, FieldType, defined
 from wasmine.vm.heap import Heap
 
 from .harness import resident_bytes, run_script, trap_of
@@ -358,6 +359,18 @@ def test_what_python_holds_stays_and_what_it_drops_goes() -> None:
     lists.clear()
     gc.collect()
     assert live(made) == 0
+
+
+def test_objects_that_python_makes_are_collected() -> None:
+    store = Store()
+    type_ = defined(ArrayType(FieldType(I64, True)))
+    last = None
+    for number in range(3000):
+        last = Array(type_, [number] * 5000, store=store)
+    assert store.heap.collections > 2
+    assert store.heap.size < 64 * MIB
+    assert last is not None
+    assert list(last) == [2999] * 5000
 
 
 def test_objects_are_dropped_by_any_thread() -> None:
@@ -742,6 +755,7 @@ def test_random_programs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 SCRIPTS = [
     "struct", "array", "array_copy", "array_fill", "array_init_data", "array_init_elem", "array_new_data",
     "array_new_elem", "i31", "ref_cast", "ref_test", "extern", "ref_eq", "br_on_cast", "br_on_cast_fail",
+    "throw", "throw_ref", "try_table", "tag",
 ]  # fmt: skip
 
 

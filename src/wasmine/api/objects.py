@@ -155,6 +155,7 @@ class Struct(HeapObject):
         store.context.exclusively(self._make, store, type_, given)
 
     def _make(self, store: Store, type_: DefinedType, given: Sequence[object] | None) -> None:
+        store.context.references.heap.collect_if_due()
         fields = _fields(type_)
         bits = [0] * len(fields)
         for number, value in enumerate(() if given is None else given):
@@ -232,6 +233,7 @@ class Array(HeapObject):
         given: list[object] | bytes | None,
         length: int,
     ) -> None:
+        store.context.references.heap.collect_if_due()
         field = objects.array_type(type_).field
         allocator = store.allocator
         if isinstance(given, bytes):

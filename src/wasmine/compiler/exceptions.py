@@ -114,8 +114,10 @@ class Try(Label):
                         f"{tag}p = getelementptr i8, ptr {exception}, i64 {TAG_OFFSET}\n"
                         f"{tag} = load ptr, ptr {tag}p"
                     )
+                # Loaded here and not in the entry block: who does not throw is to pay nothing.
+                f.context_load(f"%H{name}g", "ptr", f.module.offsets.vmctx_tag(clause.tag))
                 f.append(
-                    f"%H{name}c = icmp eq ptr {tag}, {f.open(f.module.tags[clause.tag].pointer)}\n"
+                    f"%H{name}c = icmp eq ptr {tag}, %H{name}g\n"
                     f"br i1 %H{name}c, label %H{name}, label %G{name}\nH{name}:"
                 )
             if clause.target is None:
@@ -198,9 +200,10 @@ def _make(f: FunctionBuilder, position: int, tag_index: int, values: Sequence[st
     layout = exception_layout(tag.type)
     f.context_load(f"%t{position}", "i32", f.module.offsets.vmctx_signature_id(tag.type_index))
     new = allocate(f, position, f"%t{position}", layout.size)
+    f.context_load(f"%k{position}", "ptr", f.module.offsets.vmctx_tag(tag_index))
     f.append(
         f"{new}g = getelementptr i8, ptr {new}, i64 {TAG_OFFSET}\n"
-        f"store ptr {f.open(tag.pointer)}, ptr {new}g"
+        f"store ptr %k{position}, ptr {new}g"
     )
     for number, (type_, offset, value) in enumerate(
         zip(tag.type.params, layout.offsets, values, strict=True)

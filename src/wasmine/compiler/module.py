@@ -137,7 +137,6 @@ class Tag:
 
     type: FunctionType
     type_index: int
-    pointer: Pointer
 
 
 def _memory(info: ModuleInfo, options: Options, offsets: VMOffsets, index: int) -> Memory:
@@ -223,10 +222,9 @@ def _global(info: ModuleInfo, offsets: VMOffsets, index: int) -> Global:
     )
 
 
-def _tag(info: ModuleInfo, offsets: VMOffsets, index: int) -> Tag:
-    name, type_index = f"%tag{index}", info.tags[index]
-    pointer = Pointer(name, _load(name, "%vmctx", offsets.vmctx_tag(index)))
-    return Tag(info.function_type(type_index), type_index, pointer)
+def _tag(info: ModuleInfo, index: int) -> Tag:
+    type_index = info.tags[index]
+    return Tag(info.function_type(type_index), type_index)
 
 
 def _constant(initializer: ConstExpr) -> str | None:
@@ -262,7 +260,7 @@ class ModuleContext:
         self.memories = Lazy(lambda index: _memory(info, options, offsets, index))
         self.tables = Lazy(lambda index: _table(info, offsets, index))
         self.globals = Lazy(lambda index: _global(info, offsets, index))
-        self.tags = Lazy(lambda index: _tag(info, offsets, index))
+        self.tags = Lazy(lambda index: _tag(info, index))
         self._signatures: dict[FunctionType, Signature] = {}
         self._type_indices = {type_: index for index, type_ in enumerate(info.types)}
         self._has_objects = not all(

@@ -35,7 +35,8 @@ def comment(name: str | None) -> str:
     if name is None:
         return ""
     shown = "".join(character if character.isprintable() else "\ufffd" for character in name)
-    return f" (;{shown.replace(';)', '; )').replace('(;', '( ;')};)"
+    shown = shown.replace(";)", "; )").replace("(;", "( ;")
+    return f" (;{shown}{' ' if shown.endswith('(') else ''};)"
 
 
 _PLAIN: Final = frozenset(

@@ -1124,7 +1124,9 @@ prepare:
   br i1 %idle, label %trace, label %stacks
 stacks:
   call void @mark_stacks(ptr %heap, ptr %thread, i64 %sp)
-  ; Values on their way between functions.
+  ; An exception on its way to Python, and values on their way between functions.
+  %exception = get i64 ThreadRecord.exception, %thread
+  call void @mark_word(ptr %heap, i64 %exception)
   %values = at VMStoreContext.values, %store
   %values.i = ptrtoint ptr %values to i64
   %values.end = add i64 %values.i, $values_size
