@@ -341,7 +341,7 @@ def test_module_from_text(tmp_path: Path) -> None:
 
 
 def test_module_from_text_that_is_malformed(tmp_path: Path) -> None:
-    with pytest.raises(MalformedText, match="unknown operator modul .* at line 1, column 2"):
+    with pytest.raises(MalformedText, match=r"unknown operator modul .* at line 1, column 2"):
         Module("(modul)")
     with pytest.raises(FileNotFoundError):
         Module("module")
