@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import RLock
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
 from weakref import WeakValueDictionary
 
 AbstractHeapType: TypeAlias = Literal[
     "func", "extern", "any", "eq", "i31", "struct", "array", "exn",
     "none", "nofunc", "noextern", "noexn",
 ]  # fmt: skip
+_HEAP_TYPES: Final[tuple[AbstractHeapType, ...]] = get_args(AbstractHeapType)
 HeapType: TypeAlias = "AbstractHeapType | DefinedType | int"
 """What a reference points to: the name of an abstract heap type, or a defined type. The index of a
 type stands for itself where a module has no such type, or where its indices are kept as written."""
@@ -96,17 +97,30 @@ _lock: Final = RLock()
 _references: Final[WeakValueDictionary[tuple[HeapType, bool], RefType]] = WeakValueDictionary()
 
 
-def ref(heap: HeapType, nullable: bool = True) -> RefType:
-    """The reference type `(ref null? heap)`."""
+def ref(heap: HeapType | CompositeType, nullable: bool = True) -> RefType:
+    """The reference type `(ref null? heap)`: `ref("any")`, `ref(StructType(...), nullable=False)`.
+
+    A composite type stands for what `defined` makes of it. Raises TypeError for what is no heap type.
+    """
     if not isinstance(heap, str | int):
-        return heap.references[nullable]
+        return _type_of_references(heap).references[nullable]
     key = (heap, nullable)
     known = _references.get(key)
     if known is not None:
         return known
+    if isinstance(heap, str) and heap not in _HEAP_TYPES:
+        raise TypeError(f"{heap!r} is not a heap type, which are {', '.join(_HEAP_TYPES)}")
     with _lock:
         new = RefType(_reference_name(heap, nullable), nullable, heap)
         return _references.setdefault(key, new)
+
+
+def _type_of_references(type_: object) -> DefinedType:
+    if isinstance(type_, CompositeType):
+        return defined(type_)
+    if not isinstance(type_, DefinedType):
+        raise TypeError(f"{type_!r} is not a heap type")
+    return type_
 
 
 I32: Final = ValType("i32")
@@ -153,7 +167,7 @@ class FunctionType:
             return cast("Self", known)
         for type_ in (*params, *results):
             if not isinstance(type_, ValType):
-                raise TypeError(f"{type_!r} is not a value type")
+                raise TypeError(f"{type_!r} is not a value type such as wasmine.I32")
         return _intern(object.__new__(cls), key, params=params, results=results)
 
     def __str__(self) -> str:
@@ -185,7 +199,7 @@ class FieldType:
 
     def __new__(cls, storage: StorageType, mutable: bool = False) -> Self:
         if not isinstance(storage, ValType) and storage not in ("i8", "i16"):
-            raise TypeError(f"{storage!r} is not a storage type")
+            raise TypeError(f"{storage!r} is not a storage type: a value type, 'i8' or 'i16'")
         packed = isinstance(storage, str)
         key = ("field", storage if packed else id(storage), bool(mutable))
         known = _composites.get(key)
@@ -213,6 +227,11 @@ class FieldType:
         return (FieldType, (self.storage, self.mutable))
 
 
+def _check_field(field: object) -> None:
+    if not isinstance(field, FieldType):
+        raise TypeError(f"{field!r} is not a field type: write FieldType({field!r})")
+
+
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class StructType:
     """A heap object with fields. Raises TypeError for anything but field types."""
@@ -226,8 +245,7 @@ class StructType:
         if known is not None:
             return cast("Self", known)
         for field in fields:
-            if not isinstance(field, FieldType):
-                raise TypeError(f"{field!r} is not a field type")
+            _check_field(field)
         return _intern(object.__new__(cls), key, fields=fields)
 
     def __str__(self) -> str:
@@ -251,8 +269,7 @@ class ArrayType:
         known = _composites.get(key)
         if known is not None:
             return cast("Self", known)
-        if not isinstance(field, FieldType):
-            raise TypeError(f"{field!r} is not a field type")
+        _check_field(field)
         return _intern(object.__new__(cls), key, field=field)
 
     def __str__(self) -> str:

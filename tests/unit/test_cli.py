@@ -346,7 +346,12 @@ def test_text_is_taken_where_a_module_is(text: str) -> None:
 def test_errors_in_text_have_their_place(tmp_path: Path) -> None:
     path = tmp_path / "wrong.wat"
     path.write_text("(module\n  (func i32.ad))")
-    failed(1, "unknown operator i32.ad at line 2, column 9 near 'i32.ad'", "validate", str(path))
+    failed(
+        1,
+        "unknown operator i32.ad (did you mean i32.and?) at line 2, column 9 near 'i32.ad'",
+        "validate",
+        str(path),
+    )
 
 
 def test_wat2wasm(text: str, tmp_path: Path) -> None:
