@@ -17,6 +17,7 @@ from wasmine.wasm.features import ALL
 from wasmine.wasm.identifiers import Identifiers
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_CODE, BY_NAME, IMMEDIATES, OPCODES, Opcode
+from wasmine.wasm.text.assembler import wat2wasm
 from wasmine.wasm.textformat import InstructionWriter, TypeWriter
 
 from .outside import assemble, objection
@@ -145,7 +146,7 @@ def test_accesses_are_as_large_as_wasm_tools_says(opcode: Opcode) -> None:
 def test_features_are_those_of_wasm_tools(feature: str) -> None:
     for opcode in OPCODES:
         if opcode.feature == feature:
-            data = assemble(f"(module (memory 1) (func unreachable {snippet(opcode)[0]}))")
+            data = wat2wasm(f"(module (memory 1) (func unreachable {snippet(opcode)[0]}))")
             assert MISSING.search(objection(data, f"all,-{feature}")), opcode
 
 
