@@ -36,7 +36,8 @@ class Version:
 
     def __iter__(self) -> Iterator[int]:
         """The keys in order. The nodes are Structs, and Python can walk them without a call."""
-        path, node = [], self.root
+        path: list[Struct] = []
+        node = self.root
         while path or node is not None:
             while node is not None:
                 path.append(node)
@@ -56,7 +57,7 @@ def addresses(node: Struct | None) -> set[int]:
 def main() -> None:
     """Makes versions, compares them, and lets them go."""
     first = Version()
-    for key, word in enumerate("pear apple fig quince plum cherry".split()):
+    for key, word in enumerate(["pear", "apple", "fig", "quince", "plum", "cherry"]):
         first = first.inserted(7 * key % 11, word)
     second = first.inserted(5, ["any", "object"])
     print("first: ", *(f"{key}={first[key]}" for key in first))

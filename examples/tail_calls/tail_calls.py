@@ -46,7 +46,7 @@ def assembled(source: str) -> bytes:
     """The program in the machine's language; names of places become offsets."""
     lines = [line.split() for line in source.splitlines() if line.strip()]
     places: dict[str, int] = {}
-    instructions = []
+    instructions: list[list[str]] = []
     for words in lines:
         if words[0].endswith(":"):
             places[words[0][:-1]] = 8 * len(instructions)

@@ -71,7 +71,8 @@ class Formula:
             memory.grow(-(-missing // 65536))
         memory.write(0, data)
         self._exports.map(len(data))
-        return memory.float64_view()[: len(data)].tolist()
+        results: list[float] = memory.float64_view()[: len(data)].tolist()
+        return results
 
 
 def main() -> None:
