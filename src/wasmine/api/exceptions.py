@@ -21,7 +21,8 @@ class Tag(StoreObject):
     """What tells one kind of exception from another, and says what it carries.
 
     `Tag(FunctionType([I32]))` makes one of its own, in `store` or a new one, for a module that imports
-    it; modules export theirs. The type has no results.
+    it; modules export theirs. `exception.tag is tag` tells what was thrown. Raises TypeError for a type
+    that has results.
     """
 
     __slots__ = ("__weakref__", "_cell", "_store")
@@ -75,7 +76,7 @@ class Tag(StoreObject):
 
 
 class WasmException(WasmineError):
-    """An exception of WebAssembly: a tag, and the values that the tag's type says.
+    """An exception of WebAssembly : a tag, and the values that its type says.
 
     It comes out of the outermost call if nobody caught it; a host function raises one of its own,
     `raise WasmException(tag, 1, 2.5)`, to throw it in the code that called. What passes through
