@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from wasmine.abi.objects import TAG_OFFSET, exception_layout
 from wasmine.api.convert import from_bits, to_bits
-from wasmine.api.owner import StoreObject
-from wasmine.errors import StoreError, WasmineError
+from wasmine.api.owner import StoreObject, foreign_object
+from wasmine.errors import WasmineError
 from wasmine.types import I64, FieldType, FunctionType, RefType, TagType, ValType
 from wasmine.vm.objects import read, write
 from wasmine.vm.tags import TagCell
@@ -143,7 +143,7 @@ def exception_address(store: Store, exception: WasmException) -> int:
     """
     tag = exception.tag
     if tag.store is not store:
-        raise StoreError(f"{tag!r} belongs to another store")
+        raise foreign_object(tag)
     if exception.held is not None:
         return exception.held.address
     type_ = tag.type.type
