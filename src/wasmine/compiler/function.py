@@ -12,7 +12,9 @@ from typing import Any, Final, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
 from wasmine.compiler import (
+    arrays,
     atomics,
+    casts,
     control,
     exceptions,
     lowering,
@@ -63,6 +65,8 @@ TABLES: Final = (
     (HANDLED, memories.HANDLERS),
     (HANDLED, atomics.HANDLERS),
     (HANDLED, objects.HANDLERS),
+    (HANDLED, arrays.HANDLERS),
+    (HANDLED, casts.HANDLERS),
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
 
