@@ -141,6 +141,14 @@ class VMRoot(ctypes.Structure):
 
 
 @record
+class VMWords(ctypes.Structure):
+    """A piece of a list of words that grows: `count` places lie behind it. It never moves."""
+
+    next: Pointer
+    count: U64
+
+
+@record
 class VMHeap(ctypes.Structure):
     """The heap of a store. One VMSizeClass for each of CELL_SIZES lies behind it.
 
@@ -148,8 +156,8 @@ class VMHeap(ctypes.Structure):
     that give the class of a size, divided by STEP and rounded up. Numbers of blocks: `used` have been
     in use, `committed` can be written, `maximum` there may be, none below `hint` is free. Bytes:
     `allocated` since the last collection, `threshold` of them start the next one, which is never
-    below `minimum_threshold`; `live` were found alive. `roots` points to `root_count` VMRoot, `held`
-    to `held_count` addresses of objects.
+    below `minimum_threshold`; `live` were found alive. `roots` points to the first VMWords whose
+    places are VMRoot, `held` to the first with addresses of objects.
 
     `postponed` counts collections that could not be, `nanoseconds` what all took, `longest` the
     longest. In tests `stress` is not 0: a collection at every so many allocations, `stress_countdown`
@@ -177,9 +185,7 @@ class VMHeap(ctypes.Structure):
     stress: U64
     stress_countdown: U64
     roots: Pointer
-    root_count: U64
     held: Pointer
-    held_count: U64
     stack: Pointer
     stack_top: Pointer
     stack_committed: Pointer

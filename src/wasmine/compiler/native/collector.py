@@ -472,14 +472,21 @@ done:
 
 define internal void @mark_roots(ptr %heap) noinline {
 entry:
-  ; The numbers first: an array that Python makes larger in another thread is told before its number.
-  %root.count = get volatile i64 VMHeap.root_count, %heap
-  %roots = get volatile ptr VMHeap.roots, %heap
+  ; Python may add to both lists in another thread.
+  %roots.first = get ptr VMHeap.roots, %heap
+  br label %roots.head
+roots.head:
+  %roots.words = phi ptr [ %roots.first, %entry ], [ %roots.next, %roots.done ]
+  %roots.end = icmp eq ptr %roots.words, null
+  br i1 %roots.end, label %held, label %roots.body
+roots.body:
+  %root.count = get i64 VMWords.count, %roots.words
+  %roots = getelementptr i8, ptr %roots.words, i64 $words_header
   br label %root.head
 root.head:
-  %r = phi i64 [ 0, %entry ], [ %r.next, %root.body ], [ %r.next, %root.done ]
+  %r = phi i64 [ 0, %roots.body ], [ %r.next, %root.body ], [ %r.next, %root.done ]
   %r.more = icmp ult i64 %r, %root.count
-  br i1 %r.more, label %root.body, label %held
+  br i1 %r.more, label %root.body, label %roots.done
 root.body:
   %r.next = add i64 %r, 1
   %r.distance = mul i64 %r, $root_record
@@ -511,17 +518,31 @@ range:
   br label %root.done
 root.done:
   br label %root.head
+roots.done:
+  %roots.next = get volatile ptr VMWords.next, %roots.words
+  br label %roots.head
 held:
-  %held.count = get volatile i64 VMHeap.held_count, %heap
-  %held.first = get volatile ptr VMHeap.held, %heap
-  call void @mark_words(ptr %heap, ptr %held.first, i64 %held.count)
+  %held.first = get ptr VMHeap.held, %heap
+  br label %held.head
+held.head:
+  %held.words = phi ptr [ %held.first, %held ], [ %held.next, %held.body ]
+  %held.end = icmp eq ptr %held.words, null
+  br i1 %held.end, label %done, label %held.body
+held.body:
+  %held.count = get i64 VMWords.count, %held.words
+  %held.places = getelementptr i8, ptr %held.words, i64 $words_header
+  call void @mark_words(ptr %heap, ptr %held.places, i64 %held.count)
+  %held.next = get volatile ptr VMWords.next, %held.words
+  br label %held.head
+done:
   ret void
 }
 
 ; Are all calls into the store that have not returned on this thread's stacks, as they are now? A
 ; library that switches stacks by copying them leaves other bytes where an entry wrote its cookie,
-; or the record of an inner entry above that of an outer one.
-define internal i1 @frames_present(ptr %store, ptr %thread, i64 %sp) noinline {
+; or the record of an inner entry above that of an outer one. And does no outer operation of Python code
+; have addresses in numbers, where nobody finds them?
+define internal i1 @frames_present(ptr %store, ptr %thread, i64 %sp, i64 %how) noinline {
 entry:
   %low = get i64 ThreadRecord.stack_low, %thread
   %high = get i64 ThreadRecord.stack_high, %thread
@@ -536,9 +557,9 @@ begin:
   %innermost = get ptr ThreadRecord.landing, %thread
   br label %head
 head:
-  %landing = phi ptr [ %innermost, %begin ], [ %previous, %next ]
-  %last = phi i64 [ %lowest, %begin ], [ %last.next, %next ]
-  %count = phi i64 [ 0, %begin ], [ %count.next, %next ]
+  %landing = phi ptr [ %innermost, %begin ], [ %previous, %outwards ]
+  %last = phi i64 [ %lowest, %begin ], [ %last.next, %outwards ]
+  %count = phi i64 [ 0, %begin ], [ %count.next, %outwards ]
   %end = icmp eq ptr %landing, null
   br i1 %end, label %done, label %check
 check:
@@ -556,10 +577,22 @@ order:
   br i1 %switched, label %done, label %next
 next:
   %last.next = select i1 %native, i64 %address, i64 %last
+  %from_python = and i64 %how, 2
   %owner = get ptr Landing.store, %landing
   %same = icmp eq ptr %owner, %store
   %one = zext i1 %same to i64
   %count.next = add i64 %count, %one
+  ; Python code that asks for a collection itself has none.
+  %pinned = get i64 Landing.pinned, %landing
+  %is_pinned = icmp ne i64 %pinned, 0
+  %first = icmp eq ptr %landing, %innermost
+  %asks = icmp ne i64 %from_python, 0
+  %own = and i1 %first, %asks
+  %others = xor i1 %own, true
+  %pins = and i1 %is_pinned, %others
+  %forbidden = and i1 %pins, %same
+  br i1 %forbidden, label %no, label %outwards
+outwards:
   %previous = get ptr Landing.previous, %landing
   br label %head
 done:
@@ -1101,7 +1134,7 @@ entry:
   %idle = icmp eq ptr %thread, null
   br i1 %idle, label %prepare, label %look
 look:
-  %present = call i1 @frames_present(ptr %store, ptr %thread, i64 %sp)
+  %present = call i1 @frames_present(ptr %store, ptr %thread, i64 %sp, i64 %how)
   br i1 %present, label %prepare, label %postpone
 postpone:
   %postponed = get i64 VMHeap.postponed, %heap

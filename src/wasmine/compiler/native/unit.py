@@ -100,6 +100,7 @@ declare ptr @wasmine_exception_raised(ptr)
 declare void @wasmine_poll(ptr)
 declare void @wasmine_raise(ptr, ptr, i32) noreturn
 declare void @wasmine_unwind(ptr) noreturn
+declare void @wasmine_look_for_signals()
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
 declare ptr @wasmine_externref_from(ptr, ptr)
@@ -158,6 +159,8 @@ PYTHON_OBJECTS: Final = (
 # Calls that LLVM adds by itself, such as memmove, go by the address table as well.
 _FLAGS: Final = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
 
+MANY_BYTES: Final = 1 << 16
+"""Copying or filling more takes so long that signals are looked for afterwards."""
 SIGSEGV: Final = 11
 SA_SIGINFO: Final = 4
 
@@ -199,6 +202,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
         "red_zone": architecture.red_zone,
+        "many_bytes": MANY_BYTES,
         **heap_placeholders(),
     }
 
