@@ -164,7 +164,8 @@ class VMHeap(ctypes.Structure):
     of which are left. The marking stack begins at `stack`, its next entry is `stack_top`; up to
     `stack_committed` it can be written, beyond `stack_end` it must not grow, and then `overflowed`
     is set. `detached` points to the last VMDetached. `box_table` is a hash table of the addresses of
-    all boxes of the store during a collection, `box_mask` its size less 1.
+    all boxes of the store during a collection, `box_mask` its size less 1; `frames_end` is where the
+    store's frames on the thread's own stack end, 0 if there are none.
     """
 
     base: Pointer
@@ -196,7 +197,7 @@ class VMHeap(ctypes.Structure):
     box_mask: U64
     nanoseconds: U64
     longest: U64
-    padding: U64
+    frames_end: Pointer
 
 
 CLASSES_OFFSET: Final = size_of(VMHeap)

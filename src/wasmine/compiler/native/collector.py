@@ -542,6 +542,7 @@ done:
 ; library that switches stacks by copying them leaves other bytes where an entry wrote its cookie,
 ; or the record of an inner entry above that of an outer one. And does no outer operation of Python code
 ; have addresses in numbers, where nobody finds them?
+; Where the outermost of the frames ends is noted: what the interpreter has beyond is none of the store's.
 define internal i1 @frames_present(ptr %store, ptr %thread, i64 %sp, i64 %how) noinline {
 entry:
   %low = get i64 ThreadRecord.stack_low, %thread
@@ -560,6 +561,7 @@ head:
   %landing = phi ptr [ %innermost, %begin ], [ %previous, %outwards ]
   %last = phi i64 [ %lowest, %begin ], [ %last.next, %outwards ]
   %count = phi i64 [ 0, %begin ], [ %count.next, %outwards ]
+  %frames = phi i64 [ 0, %begin ], [ %frames.next, %outwards ]
   %end = icmp eq ptr %landing, null
   br i1 %end, label %done, label %check
 check:
@@ -576,10 +578,14 @@ order:
   %switched = and i1 %native, %inner
   br i1 %switched, label %done, label %next
 next:
-  %last.next = select i1 %native, i64 %address, i64 %last
-  %from_python = and i64 %how, 2
   %owner = get ptr Landing.store, %landing
   %same = icmp eq ptr %owner, %store
+  %last.next = select i1 %native, i64 %address, i64 %last
+  ; The first word of the record is the frame pointer of its entry thunk.
+  %frame = load i64, ptr %landing
+  %outer = and i1 %native, %same
+  %frames.next = select i1 %outer, i64 %frame, i64 %frames
+  %from_python = and i64 %how, 2
   %one = zext i1 %same to i64
   %count.next = add i64 %count, %one
   ; Python code that asks for a collection itself has none.
@@ -596,6 +602,8 @@ outwards:
   %previous = get ptr Landing.previous, %landing
   br label %head
 done:
+  %heap = get ptr VMStoreContext.heap, %store
+  put i64 %frames, VMHeap.frames_end, %heap
   %depth = get i64 VMStoreContext.depth, %store
   %all = icmp eq i64 %count, %depth
   ret i1 %all
@@ -614,7 +622,7 @@ define internal i1 @on_alternate_stack(ptr %thread, i64 %sp) alwaysinline {
 ; What frames refer to. On the alternate stack lie the frames of a signal's handler, and the registers of
 ; the function that it interrupted, whose frames are on the thread's own stack.
 define internal void @mark_stacks(ptr %heap, ptr %thread, i64 %sp) noinline {
-  %high = get i64 ThreadRecord.stack_high, %thread
+  %high = get i64 VMHeap.frames_end, %heap
   %alternate = call i1 @on_alternate_stack(ptr %thread, i64 %sp)
   br i1 %alternate, label %both, label %own
 both:
