@@ -71,26 +71,27 @@ class _Words:
         """The address of the first VMWords."""
         return ctypes.addressof(self._pieces[0])
 
-    def add(self, *values: int) -> int:
-        """The address of a place where these words are now."""
-        place = self._take()
-        while not place:
+    def take(self) -> int:
+        """The address of an empty place."""
+        while True:
+            try:
+                return self._free.pop()
+            except IndexError:
+                place = next(self._fresh, 0)
+            if place:
+                return place
             self._extend()
-            place = self._take()
+
+    @staticmethod
+    def write(place: int, *values: int) -> None:
+        """Set the words of a place."""
         for number, value in enumerate(values):
             ctypes.c_uint64.from_address(place + number * 8).value = value
-        return place
 
-    def remove(self, place: int) -> None:
-        """Free a place."""
+    def free(self, place: int) -> None:
+        """Give a place back."""
         ctypes.c_uint64.from_address(place + (self._width - 1) * 8).value = 0
         self._free.append(place)
-
-    def _take(self) -> int:
-        try:
-            return self._free.pop()
-        except IndexError:
-            return next(self._fresh, 0)
 
     def _extend(self) -> None:
         header, size = size_of(VMWords), self._width * 8
@@ -117,12 +118,16 @@ class Held:
     def __init__(self, words: _Words, address: int = 0) -> None:
         self.address = address
         self._words: Final = words
-        self.place: Final = words.add(address)
+        self.place: Final = words.take()
         """Where the address is that the collector looks at."""
+        words.write(self.place, address)
         untrack(self)
 
     def __del__(self) -> None:
-        self._words.remove(self.place)
+        # A signal's handler may have raised before there was one.
+        place = getattr(self, "place", 0)
+        if place:
+            self._words.free(place)
 
 
 class Roots(_Words):
@@ -155,12 +160,15 @@ class Root:
     def __init__(self, roots: Roots, kind: RootKind, address: int, memory: object) -> None:
         self._memory: Final = memory
         self._roots: Final = roots
-        self._place: Final = roots.add(kind, address)
+        self._place: Final = roots.take()
+        roots.write(self._place, kind, address)
         untrack(self)
 
     def __del__(self) -> None:
-        self._roots.remove(self._place)
-        self._roots.bury(self._memory)
+        place = getattr(self, "_place", 0)
+        if place:
+            self._roots.free(place)
+            self._roots.bury(self._memory)
 
 
 @dataclass(frozen=True)
