@@ -83,8 +83,8 @@
 ;; Nstack:
 ;; %t4p = getelementptr i8, ptr %vmctx, i64 4
 ;; %t4 = load i32, ptr %t4p, !invariant.load !0, !tbaa !5
-;; %o4c = getelementptr i8, ptr %heap, i64 328
-;; %o4m = getelementptr i8, ptr %heap, i64 336
+;; %o4c = getelementptr i8, ptr %heap, i64 312
+;; %o4m = getelementptr i8, ptr %heap, i64 320
 ;; %o4f = load ptr, ptr %o4c, !tbaa !5
 ;; %o4l = load ptr, ptr %o4m, !tbaa !5
 ;; %o4n = getelementptr i8, ptr %o4f, i64 32
@@ -150,8 +150,8 @@
 ;; L0:
 ;; %t7p = getelementptr i8, ptr %vmctx, i64 0
 ;; %t7 = load i32, ptr %t7p, !invariant.load !0, !tbaa !5
-;; %o7c = getelementptr i8, ptr %heap, i64 328
-;; %o7m = getelementptr i8, ptr %heap, i64 336
+;; %o7c = getelementptr i8, ptr %heap, i64 312
+;; %o7m = getelementptr i8, ptr %heap, i64 320
 ;; %o7f = load ptr, ptr %o7c, !tbaa !5
 ;; %o7l = load ptr, ptr %o7m, !tbaa !5
 ;; %o7n = getelementptr i8, ptr %o7f, i64 32

@@ -66,8 +66,8 @@
 ;; Nstack:
 ;; %g3tp = getelementptr i8, ptr %vmctx, i64 0
 ;; %g3t = load i32, ptr %g3tp, !invariant.load !0, !tbaa !5
-;; %o3c = getelementptr i8, ptr %heap, i64 328
-;; %o3m = getelementptr i8, ptr %heap, i64 336
+;; %o3c = getelementptr i8, ptr %heap, i64 312
+;; %o3m = getelementptr i8, ptr %heap, i64 320
 ;; %o3f = load ptr, ptr %o3c, !tbaa !5
 ;; %o3l = load ptr, ptr %o3m, !tbaa !5
 ;; %o3n = getelementptr i8, ptr %o3f, i64 32

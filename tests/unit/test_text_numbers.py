@@ -219,3 +219,20 @@ def decimal(value: Fraction) -> str:
     numerator = value * 10**places
     assert numerator.denominator == 1
     return f"{numerator.numerator}e-{places}"
+
+
+def test_digits_without_end() -> None:
+    many = 5_000_000
+    with pytest.raises(OverflowError):
+        integer_bits("9" * many, 64)
+    assert integer_bits("0" * many + "7", 32) == 7
+    one = 0x3FF0_0000_0000_0000
+    assert float_bits("1" + "0" * many + f"e-{many}", 64) == one
+    assert float_bits("0." + "0" * many + f"1e{many + 1}", 64) == one
+    # Exactly between 1 and the next number, but for the last digit.
+    middle = f"{2**53 + 1}.{'0' * many}"
+    assert float_bits(middle, 64) == float_bits(str(2**53), 64)
+    assert float_bits(middle + "1", 64) == float_bits(str(2**53 + 2), 64)
+    with pytest.raises(OverflowError):
+        float_bits("1e" + "9" * many, 64)
+    assert float_bits("1e-" + "9" * many, 64) == 0

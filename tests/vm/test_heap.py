@@ -5,17 +5,18 @@ from __future__ import annotations
 import ctypes
 import gc
 import random
+import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import wasmine.vm.heap
-from tests.harness import instance
+from tests.harness import SOURCE, instance
 from tests.spec import suite
-from wasmine import Array, Instance, Store, TrapCode
+from wasmine import Array, Instance, Store, Struct, TrapCode, WasmException
 from wasmine.abi.heap import BLOCK_SIZE
 from wasmine.types import I64, ArrayType, FieldType, defined
 from wasmine.vm.heap import Heap
@@ -762,3 +763,91 @@ def test_the_official_suite_under_stress(name: str) -> None:
     outcomes = suite.run(name).outcomes
     assert outcomes
     assert [str(outcome) for outcome in outcomes if not outcome.passed] == []
+
+
+# --- Python code that runs between any two steps -----------------------------------------------------
+
+PLACES = """(module
+  (type $node (struct (field (mut i32)) (field (mut anyref))))
+  (type $row (array (mut anyref)))
+  (import "env" "host" (func $host (param anyref) (result anyref)))
+  (global $g (export "global") (mut anyref) (ref.null any))
+  (table $t (export "table") 1 anyref)
+  (tag $tag (export "tag") (param anyref))
+  (func $new (export "new") (param i32) (result (ref $node))
+    (struct.new $node (local.get 0) (struct.new $node (local.get 0) (ref.null any))))
+  (func (export "two") (param i32) (result anyref anyref)
+    (call $new (local.get 0)) (call $new (local.get 0)))
+  (func (export "set") (param i32)
+    (global.set $g (call $new (local.get 0)))
+    (table.set $t (i32.const 0) (call $new (local.get 0))))
+  (func (export "clear")
+    (global.set $g (ref.null any))
+    (table.set $t (i32.const 0) (ref.null any)))
+  (func (export "throw") (param i32) (throw $tag (call $new (local.get 0))))
+  (func (export "host") (param i32) (result anyref) (call $host (call $new (local.get 0))))
+  (func (export "catch") (param i32) (result anyref)
+    (block $caught (result anyref)
+      (try_table (catch $tag $caught) (drop (call $host (call $new (local.get 0)))))
+      (ref.null any)))
+  (func (export "churn") (param i32)
+    (loop
+      (drop (call $new (i32.const 99999)))
+      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"""
+
+
+def test_collections_between_any_two_steps_of_python_code(stress: None) -> None:
+    # What a signal's handler or a finalizer may do, at every line.
+    def host(node: Any) -> Any:
+        if throwing:
+            raise WasmException(made.exports.tag, Struct(node_type, [node[0], None], store=store))
+        return Struct(node_type, [node[0], node], store=store)
+
+    throwing = False
+    made = instance(PLACES, {"env": {"host": host}})
+    exports, store = made.exports, made.store
+    node_type, row_type = made.module.types[:2]
+
+    def step(frame: Any, event: str, argument: object) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.startswith(str(SOURCE)):
+            return None
+        left -= 1
+        if not left:
+            sys.settrace(None)
+            exports.clear()
+            store.collect()
+            exports.churn(20)
+        return step
+
+    def traced(action: Callable[[int], Any], n: int) -> Any:
+        before = sys.gettrace()
+        sys.settrace(step)
+        try:
+            return action(n)
+        except WasmException as exception:
+            return exception.payload[0]
+        finally:
+            sys.settrace(before)
+
+    actions: list[Callable[[int], Any]] = [
+        exports.new,
+        lambda n: exports.two(n)[1],
+        exports.host,
+        exports.catch,
+        exports.throw,
+        lambda _: node[1],
+        lambda n: Struct(node_type, [n, None], store=store),
+        lambda n: Array(row_type, [Struct(node_type, [n, None], store=store)] * 3)[1],
+        lambda _: exports.table[0],
+        lambda _: exports["global"].value,
+    ]
+    for number, action in enumerate(actions):
+        throwing = action == exports.catch
+        for n in range(1, 80):
+            node = exports.new(n)
+            exports.set(n)
+            left = n
+            got = traced(action, n)
+            # What was cleared before it was read is null.
+            assert (got is None and number >= 8) or got[0] == n, (number, n)

@@ -45,6 +45,33 @@ else:
     raise AssertionError
 assert e.deep(10) == 10
 """,
+    "loops that are in the runtime nearly all the time": """
+e = instance('''(module
+  (type $node (struct (field (ref null $node))))
+  (type $bytes (array (mut i8)))
+  (memory 200)
+  (func (export "collect") (local $list (ref null $node)) (local $i i32)
+    (loop
+      (local.set $list (struct.new $node (local.get $list)))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (if (i32.eqz (i32.and (local.get $i) (i32.const 0x3fffff)))
+        (then (local.set $list (ref.null $node))))
+      (br 0)))
+  (func (export "zero") (loop (drop (array.new_default $bytes (i32.const 10000000))) (br 0)))
+  (func (export "fill") (loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 13000000)) (br 0)))
+  (func (export "copy") (loop (memory.copy (i32.const 0) (i32.const 9) (i32.const 13000000)) (br 0)))
+  )''').exports
+signal.signal(signal.SIGALRM, give_up)
+for loop in e.collect, e.zero, e.fill, e.copy:
+    for n in range(5):
+        start = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, 0.05 + n * 0.003, 1)
+        try:
+            loop()
+        except Timeout:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        assert time.monotonic() - start < 0.8, loop
+""",
     "an alarm with a handler that was set after the instance was made": """
 for _ in range(20):
     signal.signal(signal.SIGALRM, give_up)

@@ -141,6 +141,14 @@ class VMRoot(ctypes.Structure):
 
 
 @record
+class VMWords(ctypes.Structure):
+    """A piece of a list of words that grows: `count` places lie behind it. It never moves."""
+
+    next: Pointer
+    count: U64
+
+
+@record
 class VMHeap(ctypes.Structure):
     """The heap of a store. One VMSizeClass for each of CELL_SIZES lies behind it.
 
@@ -148,15 +156,16 @@ class VMHeap(ctypes.Structure):
     that give the class of a size, divided by STEP and rounded up. Numbers of blocks: `used` have been
     in use, `committed` can be written, `maximum` there may be, none below `hint` is free. Bytes:
     `allocated` since the last collection, `threshold` of them start the next one, which is never
-    below `minimum_threshold`; `live` were found alive. `roots` points to `root_count` VMRoot, `held`
-    to `held_count` addresses of objects.
+    below `minimum_threshold`; `live` were found alive. `roots` points to the first VMWords whose
+    places are VMRoot, `held` to the first with addresses of objects.
 
     `postponed` counts collections that could not be, `nanoseconds` what all took, `longest` the
     longest. In tests `stress` is not 0: a collection at every so many allocations, `stress_countdown`
     of which are left. The marking stack begins at `stack`, its next entry is `stack_top`; up to
     `stack_committed` it can be written, beyond `stack_end` it must not grow, and then `overflowed`
     is set. `detached` points to the last VMDetached. `box_table` is a hash table of the addresses of
-    all boxes of the store during a collection, `box_mask` its size less 1.
+    all boxes of the store during a collection, `box_mask` its size less 1; `frames_end` is where the
+    store's frames on the thread's own stack end, 0 if there are none.
     """
 
     base: Pointer
@@ -177,9 +186,7 @@ class VMHeap(ctypes.Structure):
     stress: U64
     stress_countdown: U64
     roots: Pointer
-    root_count: U64
     held: Pointer
-    held_count: U64
     stack: Pointer
     stack_top: Pointer
     stack_committed: Pointer
@@ -190,7 +197,7 @@ class VMHeap(ctypes.Structure):
     box_mask: U64
     nanoseconds: U64
     longest: U64
-    padding: U64
+    frames_end: Pointer
 
 
 CLASSES_OFFSET: Final = size_of(VMHeap)

@@ -373,6 +373,8 @@ class Landing(ctypes.Structure):
 
     `stack_limit` is the store's, to be restored when the call returns. `cookie` is made of the
     record's own address: if it differs, the stack that the record was on has been switched.
+    `pinned` is 1 for an operation of Python code that has addresses of objects in numbers: what is
+    entered within it does not collect.
     """
 
     jump_buffer: Annotated[ctypes.Array[ctypes.c_size_t], Kind(ctypes.c_size_t, 0, 5)]
@@ -383,6 +385,7 @@ class Landing(ctypes.Structure):
     stack_pointer: Pointer
     stack_limit: Pointer
     cookie: U64
+    pinned: U64
 
 
 LANDING_COOKIE: Final = 0x5A6C_1D2B_93E7_40F1

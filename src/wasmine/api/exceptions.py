@@ -132,7 +132,7 @@ def exception_at(store: Store, address: int) -> WasmException:
         for kind, offset in zip(type_.params, exception_layout(type_).offsets, strict=True)
     ]
     made = WasmException(Tag.of(store, cell), *values)
-    _remember(made, store, address)
+    _remember(made, store, store.context.references.heap.hold(address))
     return made
 
 
@@ -152,14 +152,15 @@ def exception_address(store: Store, exception: WasmException) -> int:
         to_bits(kind, value, store)
         for kind, value in zip(type_.params, exception.payload, strict=True)
     ]
-    address = store.context.references.heap.allocate(tag.cell.number, layout.size)
-    _remember(exception, store, address)
+    held = store.context.references.heap.allocate(tag.cell.number, layout.size)
+    _remember(exception, store, held)
+    address = held.address
     write(address + TAG_OFFSET, FieldType(I64), tag.cell.address)
     for kind, offset, raw in zip(type_.params, layout.offsets, raws, strict=True):
         store.allocator.write(address + offset, FieldType(kind), raw)
     return address
 
 
-def _remember(exception: WasmException, store: Store, address: int) -> None:
-    exception.held = store.context.references.heap.hold(address)
-    store.exceptions[address] = exception
+def _remember(exception: WasmException, store: Store, held: Held) -> None:
+    exception.held = held
+    store.exceptions[held.address] = exception

@@ -97,7 +97,7 @@ class Instance:
         self.module = module
         self.store = store
         module.prepare_thunks()
-        store.context.exclusively(self._begin, resolved)
+        store.context.running(self._begin, resolved)
 
     def _begin(self, imports: Imports) -> None:
         """Make the native instance and run what the module does when it is instantiated."""

@@ -7,9 +7,9 @@ methods but `Held.__del__` and `Root.__del__` want the store to belong to the ca
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 
 from wasmine.abi.heap import (
@@ -24,6 +24,7 @@ from wasmine.abi.heap import (
     VMHeap,
     VMRoot,
     VMSizeClass,
+    VMWords,
     class_offset,
     size_class,
 )
@@ -46,58 +47,63 @@ _FROM_PYTHON: Final = 3
 """The interpreter lock is held, and Python code may have addresses in numbers."""
 STRESS = 0
 """What new heaps have as `VMHeap.stress`; tests set it."""
-_FIRST_CAPACITY: Final = 256
+_FIRST_CAPACITY: Final = 64
 
 
 class _Words:
-    """A native array of 8-byte words that grows, and which of its places are free.
+    """Native places for references, in pieces that never move, and which of them are free.
 
-    Places are taken and given back under the interpreter lock, while another thread may be reading the
-    array natively. It reads how many places there are before it reads where they are.
+    Places are taken and given back under the interpreter lock, while another thread may be reading them
+    natively. Between any two steps here a signal's handler or a finalizer may take and give back
+    places itself.
     """
 
     def __init__(self, width: int) -> None:
         """`width` words belong together. The last of them is 0 where a place is free."""
         self._width: Final = width
         self._free: Final[list[int]] = []
-        self._used = 0
-        self._content = (ctypes.c_uint64 * 0)()
-        # A collection in another thread may be reading them.
-        self._old: Final[list[object]] = []
-        self._publish: Callable[[int, int], None] | None = None
+        self._pieces: Final[list[ctypes.Array[ctypes.c_uint64]]] = []
+        self._fresh: Iterator[int] = iter(())
+        self._extend()
 
-    def tell(self, publish: Callable[[int, int], None]) -> None:
-        """Tell `publish` the address of the array and how many places it has, now and from now on."""
-        self._publish = publish
-        publish(ctypes.addressof(self._content), self._used)
+    @property
+    def first(self) -> int:
+        """The address of the first VMWords."""
+        return ctypes.addressof(self._pieces[0])
 
-    def add(self, *values: int) -> int:
-        """The number of the place where these words are now."""
-        place = self._free.pop() if self._free else self._extend()
-        start = place * self._width
+    def take(self) -> int:
+        """The address of an empty place."""
+        while True:
+            try:
+                return self._free.pop()
+            except IndexError:
+                place = next(self._fresh, 0)
+            if place:
+                return place
+            self._extend()
+
+    @staticmethod
+    def write(place: int, *values: int) -> None:
+        """Set the words of a place."""
         for number, value in enumerate(values):
-            self._content[start + number] = value
-        return place
+            ctypes.c_uint64.from_address(place + number * 8).value = value
 
-    def remove(self, place: int) -> None:
-        """Free a place."""
-        self._content[(place + 1) * self._width - 1] = 0
+    def free(self, place: int) -> None:
+        """Give a place back."""
+        ctypes.c_uint64.from_address(place + (self._width - 1) * 8).value = 0
         self._free.append(place)
 
-    def _extend(self) -> int:
-        if (self._used + 1) * self._width > len(self._content):
-            old = self._content
-            new = (ctypes.c_uint64 * max(_FIRST_CAPACITY * self._width, 2 * len(old)))()
-            ctypes.memmove(new, old, ctypes.sizeof(old))
-            self._content = new
-            self._old.append(old)
-            # A finalizer may have freed places of the old array while it was copied.
-            for place in self._free:
-                new[(place + 1) * self._width - 1] = 0
-        self._used += 1
-        if self._publish is not None:
-            self._publish(ctypes.addressof(self._content), self._used)
-        return self._used - 1
+    def _extend(self) -> None:
+        header, size = size_of(VMWords), self._width * 8
+        count = _FIRST_CAPACITY << len(self._pieces)
+        piece = (ctypes.c_uint64 * ((header + count * size) // 8))()
+        address = ctypes.addressof(piece)
+        VMWords.from_address(address).count = count
+        self._pieces.append(piece)
+        # Whoever comes in between links these pieces too, and others behind them.
+        for before, after in pairwise(tuple(self._pieces)):
+            VMWords.from_address(ctypes.addressof(before)).next = ctypes.addressof(after)
+        self._fresh = iter(range(address + header, address + header + count * size, size))
 
 
 class Held:
@@ -107,16 +113,21 @@ class Held:
     of a cycle keep what they hold until they are taken apart, after all finalizers.
     """
 
-    __slots__ = ("_place", "_words", "address")
+    __slots__ = ("_words", "address", "place")
 
-    def __init__(self, words: _Words, address: int) -> None:
-        self.address: Final = address
+    def __init__(self, words: _Words, address: int = 0) -> None:
+        self.address = address
         self._words: Final = words
-        self._place: Final = words.add(address)
+        self.place: Final = words.take()
+        """Where the address is that the collector looks at."""
+        words.write(self.place, address)
         untrack(self)
 
     def __del__(self) -> None:
-        self._words.remove(self._place)
+        # A signal's handler may have raised before there was one.
+        place = getattr(self, "place", 0)
+        if place:
+            self._words.free(place)
 
 
 class Roots(_Words):
@@ -149,17 +160,15 @@ class Root:
     def __init__(self, roots: Roots, kind: RootKind, address: int, memory: object) -> None:
         self._memory: Final = memory
         self._roots: Final = roots
-        self._place: Final = roots.add(kind, address)
+        self._place: Final = roots.take()
+        roots.write(self._place, kind, address)
         untrack(self)
 
     def __del__(self) -> None:
-        self._roots.remove(self._place)
-        self._roots.bury(self._memory)
-
-
-def _publish(record: VMHeap, array: str, address: int, count: int) -> None:
-    setattr(record, "held" if array == "held" else "roots", address)
-    setattr(record, f"{array}_count", count)
+        place = getattr(self, "_place", 0)
+        if place:
+            self._roots.free(place)
+            self._roots.bury(self._memory)
 
 
 @dataclass(frozen=True)
@@ -233,28 +242,23 @@ class Heap:
         table = bytes(size_class(number * STEP) for number in range(LARGEST_CELL // STEP + 1))
         ctypes.memmove(record.steps, table, len(table))
         self._held: Final = _Words(1)
-        # No bound methods: the heap would be in a cycle, and its address space wait for the
-        # garbage collector.
-        self._held.tell(partial(_publish, record, "held"))
-        roots.tell(partial(_publish, record, "root"))
+        record.held, record.roots = self._held.first, roots.first
 
     @property
     def record(self) -> VMHeap:
         """The native record, for tests."""
         return self._record
 
-    def allocate(self, type_number: int, size: int) -> int:
-        """The address of a new struct or exception of `size` bytes, all zero behind its header.
+    def allocate(self, type_number: int, size: int) -> Held:
+        """A new struct or exception of `size` bytes, all zero behind its header.
 
-        Nothing is ever collected here, so that objects whose addresses are only in Python numbers
-        stay alive until `collect` or the next call into the store: `hold` them before. Raises Trap
-        if memory is out.
+        Nothing is ever collected here. Raises Trap if memory is out.
         """
         return self._allocate(type_number, 0, size)
 
     def allocate_array(
         self, type_number: int, length: int, element_size: int, elements: int
-    ) -> int:
+    ) -> Held:
         """The same for an array whose elements begin at `elements`; they are all zero.
 
         Raises Trap if it is too large or memory is out.
@@ -264,12 +268,13 @@ class Heap:
             raise Trap(TrapCode.ALLOCATION_TOO_LARGE)
         return self._allocate(type_number, length, size + 1)
 
-    def _allocate(self, type_number: int, length: int, size: int) -> int:
+    def _allocate(self, type_number: int, length: int, size: int) -> Held:
+        held = Held(self._held)
         size = max(size, HEADER_SIZE)
-        address = self._functions.new(self.address, type_number, length, size)
-        if not address:
+        held.address = self._functions.new(self.address, type_number, length, size, held.place)
+        if not held.address:
             raise Trap(TrapCode.OUT_OF_MEMORY)
-        return address
+        return held
 
     def hold(self, address: int) -> Held:
         """Keep an object alive for as long as the result exists."""

@@ -111,10 +111,9 @@ class Allocator:
         composite = struct_type(type_)
         layout = struct_layout(composite)
         heap = self._references.heap
-        address = heap.allocate(self._signatures.register(type_), layout.size)
-        held = heap.hold(address)
+        held = heap.allocate(self._signatures.register(type_), layout.size)
         for offset, field, bits in zip(layout.offsets, composite.fields, values, strict=True):
-            self.write(address + offset, field, bits)
+            self.write(held.address + offset, field, bits)
         return held
 
     def array(self, type_: DefinedType, length: int) -> Held:
@@ -122,7 +121,7 @@ class Allocator:
         layout = array_layout(array_type(type_))
         heap = self._references.heap
         number = self._signatures.register(type_)
-        return heap.hold(heap.allocate_array(number, length, layout.element_size, layout.elements))
+        return heap.allocate_array(number, length, layout.element_size, layout.elements)
 
     def array_of(self, type_: DefinedType, values: Sequence[int]) -> Held:
         """An array with these bits in its elements. Raises Trap if there is no room for it."""

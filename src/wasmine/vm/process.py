@@ -86,10 +86,11 @@ class HeapFunctions:
     def __init__(self, code: Code) -> None:
         self.code: Final = code
         address = ctypes.c_size_t
-        self.new: Callable[[int, int, int, int], int] = ctypes.PYFUNCTYPE(
-            address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
+        self.new: Callable[[int, int, int, int, int], int] = ctypes.PYFUNCTYPE(
+            address, address, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64, address
         )(code.address("wasmine_heap_new"))
-        """A cell for the address of a VMHeap, a type number, a length and a size; 0 without room."""
+        """A cell for the address of a VMHeap, a type number, a length, a size, and the place that
+        holds the cell; 0 without room."""
         self.collect: Callable[[int, int], None] = ctypes.PYFUNCTYPE(None, address, address)(
             code.address("wasmine_heap_collect")
         )

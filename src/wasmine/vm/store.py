@@ -147,9 +147,18 @@ class StoreContext:
     def exclusively(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `action` while the store belongs to this thread, as during a call into it.
 
+        It may have addresses of objects in numbers: what a finalizer or a signal's handler does
+        meanwhile collects nothing.
         References that nobody holds afterwards are freed, if this was the outermost call. Raises
         StoreError if the store belongs to another thread.
         """
+        return self._claim(1, action, *args, **kwargs)
+
+    def running(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for an action that runs code for as long as that takes: it may collect."""
+        return self._claim(0, action, *args, **kwargs)
+
+    def _claim(self, pinned: int, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         landing = Landing()
         address = ctypes.addressof(landing)
         enter, leave, gate = self.process.enter, self.process.leave, id(self.gate)
@@ -157,6 +166,7 @@ class StoreContext:
         # this is no context manager: one in Python could be interrupted before it has left.
         try:
             enter(gate, address)
+            landing.pinned = pinned
             return action(*args, **kwargs)
         finally:
             if landing.store:

@@ -221,7 +221,10 @@ entry:
   %shape.ok = and i1 %count.ok, %keywords.ok
   br i1 %shape.ok, label %unbox, label %slow
 unbox:
-{unbox}  %entered = call i32 @wasmine_enter(ptr %callable, ptr %landing)
+{unbox}  %buffer = at Landing.jump_buffer, %landing
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  store volatile ptr %frame, ptr %buffer
+  %entered = call i32 @wasmine_enter(ptr %callable, ptr %landing)
   %refused = icmp ne i32 %entered, 0
   br i1 %refused, label %nothing, label %claimed
 claimed:
@@ -229,10 +232,7 @@ claimed:
   %anyfunc = get ptr NativeCallable.anyfunc, %callable
   %body = get ptr VMCallerCheckedAnyfunc.func_ptr, %anyfunc
   %vmctx = get ptr VMCallerCheckedAnyfunc.vmctx, %anyfunc
-{references}  %buffer = at Landing.jump_buffer, %landing
-  %frame = call ptr @llvm.frameaddress.p0(i32 0)
-  store volatile ptr %frame, ptr %buffer
-  %stack = call ptr @llvm.stacksave.p0()
+{references}  %stack = call ptr @llvm.stacksave.p0()
   %buffer.stack = getelementptr i8, ptr %buffer, i64 16
   store volatile ptr %stack, ptr %buffer.stack
   put volatile ptr %stack, Landing.stack_pointer, %landing

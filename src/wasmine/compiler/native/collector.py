@@ -41,7 +41,7 @@ entry:
   %idle = icmp eq ptr %thread, null
   br i1 %idle, label %prepare, label %look
 look:
-  %present = call i1 @frames_present(ptr %store, ptr %thread, i64 %sp)
+  %present = call i1 @frames_present(ptr %store, ptr %thread, i64 %sp, i64 %how)
   br i1 %present, label %prepare, label %postpone
 postpone:
   %postponed = get i64 VMHeap.postponed, %heap

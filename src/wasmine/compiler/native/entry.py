@@ -49,6 +49,7 @@ claim:
   put ptr %previous, Landing.previous, %landing
   put ptr %store, Landing.store, %landing
   put i64 0, Landing.reason, %landing
+  put i64 0, Landing.pinned, %landing
   %landing.i = ptrtoint ptr %landing to i64
   %cookie = xor i64 %landing.i, $landing_cookie
   put i64 %cookie, Landing.cookie, %landing

@@ -24,6 +24,7 @@ from wasmine.abi.heap import (
     VMRun,
     VMSizeClass,
     VMTypeRecord,
+    VMWords,
 )
 from wasmine.abi.layout import size_of
 from wasmine.abi.objects import LENGTH_OFFSET
@@ -65,6 +66,7 @@ def heap_placeholders() -> dict[str, int]:
         "type_record": size_of(VMTypeRecord),
         "array_kind": TypeKind.ARRAY,
         "root_record": size_of(VMRoot),
+        "words_header": size_of(VMWords),
         "root_word": RootKind.WORD,
         "root_table": RootKind.TABLE,
         "detached_header": size_of(VMDetached),
@@ -336,6 +338,7 @@ define ptr @wasmine_heap_allocate(ptr %vmctx, i64 %size) {
   %failed = icmp eq ptr %object, null
   br i1 %failed, label %trap, label %done
 done:
+  call void @wasmine_look_for_signals()
   ret ptr %object
 trap:
   call void @wasmine_raise(ptr %pc, ptr %frame, i32 $out_of_memory)
@@ -356,14 +359,16 @@ done:
   %length.p = getelementptr i8, ptr %object, i64 $length_offset
   store i32 %length, ptr %length.p
   store i32 %type, ptr %object
+  call void @wasmine_look_for_signals()
   ret ptr %object
 trap:
   call void @wasmine_raise(ptr %pc, ptr %frame, i32 $out_of_memory)
   unreachable
 }
 
-; For Python, which must not lose objects whose addresses it has in numbers: nothing is collected.
-define ptr @wasmine_heap_new(ptr %heap, i32 %type, i32 %length, i64 %size) {
+; For Python: nothing is collected. The object is held at `place` before any Python code runs, which a
+; signal's handler or a finalizer may be.
+define ptr @wasmine_heap_new(ptr %heap, i32 %type, i32 %length, i64 %size, ptr %place) {
   %object = call ptr @take(ptr %heap, i64 %size)
   %failed = icmp eq ptr %object, null
   br i1 %failed, label %done, label %fill
@@ -371,6 +376,7 @@ fill:
   %length.p = getelementptr i8, ptr %object, i64 $length_offset
   store i32 %length, ptr %length.p
   store i32 %type, ptr %object
+  store ptr %object, ptr %place
   br label %done
 done:
   ret ptr %object

@@ -7,7 +7,8 @@ may run right there, on the alternate stack. If its handler raises, the call int
 that exception; if it returns, the code goes on at the very instruction.
 
 A signal that arrives elsewhere, in a builtin or on the way in or out, is left to the flag. A thread that
-waits for a place in a shared memory is woken by it, and looks at the flag.
+waits for a place in a shared memory is woken by it, and looks at the flag. So does what a loop may spend
+most of its time in: throwing, making objects, copying and filling much memory.
 """
 
 from __future__ import annotations
@@ -30,6 +31,33 @@ tell:
 remember:
   put volatile i64 1, ThreadRecord.signalled, %thread
   ret void
+done:
+  ret void
+}
+
+; The end of something that compiled code has called and that takes long: handle the signals that came
+; meanwhile. If a handler raises, this does not return.
+define void @wasmine_look_for_signals() {
+  %thread = call ptr @current_thread()
+  %signalled = get volatile i64 ThreadRecord.signalled, %thread
+  %quiet = icmp eq i64 %signalled, 0
+  br i1 %quiet, label %done, label %signals
+signals:
+  put volatile i64 0, ThreadRecord.signalled, %thread
+  %landing = get ptr ThreadRecord.landing, %thread
+  %tstate = get ptr Landing.tstate, %landing
+  call void @PyEval_RestoreThread(ptr %tstate)
+  %status = call i32 @PyErr_CheckSignals()
+  ; As after a host function: whoever switches native stacks may have left another one there.
+  put ptr %landing, ThreadRecord.landing, %thread
+  %interrupted = icmp slt i32 %status, 0
+  br i1 %interrupted, label %interrupt, label %resume
+interrupt:
+  call void @wasmine_unwind(ptr %landing)
+  unreachable
+resume:
+  %same = call ptr @PyEval_SaveThread()
+  br label %done
 done:
   ret void
 }

@@ -70,6 +70,17 @@ fail:
   ret i64 -1
 }
 
+; Much has been copied or filled: signals may have come meanwhile.
+define internal void @after_bytes(i64 %length) alwaysinline {
+  %much = icmp ugt i64 %length, $many_bytes
+  br i1 %much, label %look, label %done
+look:
+  call void @wasmine_look_for_signals()
+  br label %done
+done:
+  ret void
+}
+
 define internal i1 @copy_memory(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) alwaysinline {
   %d.definition = get ptr VMLinearMemory.definition, %d
   %d.limit = get i64 VMMemoryDefinition.current_length, %d.definition
@@ -85,6 +96,7 @@ copy:
   %s.base = get ptr VMMemoryDefinition.base, %s.definition
   %from = getelementptr i8, ptr %s.base, i64 %src
   call void @llvm.memmove.p0.p0.i64(ptr %to, ptr %from, i64 %length, i1 false)
+  call void @after_bytes(i64 %length)
   br label %done
 done:
   ret i1 %ok
@@ -100,6 +112,7 @@ fill:
   %to = getelementptr i8, ptr %base, i64 %dst
   %byte = trunc i32 %value to i8
   call void @llvm.memset.p0.i64(ptr %to, i8 %byte, i64 %length, i1 false)
+  call void @after_bytes(i64 %length)
   br label %done
 done:
   ret i1 %ok
@@ -119,6 +132,7 @@ copy:
   %bytes = get ptr VMSegment.base, %data
   %from = getelementptr i8, ptr %bytes, i64 %src
   call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %length, i1 false)
+  call void @after_bytes(i64 %length)
   br label %done
 done:
   ret i1 %ok

@@ -173,6 +173,8 @@ define ptr @wasmine_object_from_anyref(ptr %store, ptr %reference) {
 }
 
 define ptr @wasmine_object_from_externref(ptr %store, ptr %box) {
+  ; Here the heap's collector finds an object while Python has only a number.
+  %kept = alloca ptr
   %null = icmp eq ptr %box, null
   br i1 %null, label %none, label %look
 none:
@@ -191,6 +193,7 @@ small:
   %int = call ptr @PyLong_FromLongLong(i64 %integer)
   ret ptr %int
 ask:
+  store volatile ptr %box, ptr %kept
   %python_store = get ptr VMStoreContext.python_store, %store
   %address = call ptr @PyLong_FromUnsignedLongLong(i64 %bits)
   %wrapper = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_object_from_external, ptr %python_store, ptr %address, ptr null)
@@ -244,12 +247,15 @@ ask:
 }
 
 define ptr @wasmine_object_from_exnref(ptr %store, ptr %exception) $cold {
+  ; As above.
+  %kept = alloca ptr
   %null = icmp eq ptr %exception, null
   br i1 %null, label %none, label %ask
 none:
   call void @Py_IncRef(ptr @_Py_NoneStruct)
   ret ptr @_Py_NoneStruct
 ask:
+  store volatile ptr %exception, ptr %kept
   %python_store = get ptr VMStoreContext.python_store, %store
   %address = ptrtoint ptr %exception to i64
   %number = call ptr @PyLong_FromUnsignedLongLong(i64 %address)

@@ -11,14 +11,21 @@ from typing import Final
 ROOTS: Final = r"""
 define internal void @mark_roots(ptr %heap) noinline {
 entry:
-  ; The numbers first: an array that Python makes larger in another thread is told before its number.
-  %root.count = get volatile i64 VMHeap.root_count, %heap
-  %roots = get volatile ptr VMHeap.roots, %heap
+  ; Python may add to both lists in another thread.
+  %roots.first = get ptr VMHeap.roots, %heap
+  br label %roots.head
+roots.head:
+  %roots.words = phi ptr [ %roots.first, %entry ], [ %roots.next, %roots.done ]
+  %roots.end = icmp eq ptr %roots.words, null
+  br i1 %roots.end, label %held, label %roots.body
+roots.body:
+  %root.count = get i64 VMWords.count, %roots.words
+  %roots = getelementptr i8, ptr %roots.words, i64 $words_header
   br label %root.head
 root.head:
-  %r = phi i64 [ 0, %entry ], [ %r.next, %root.body ], [ %r.next, %root.done ]
+  %r = phi i64 [ 0, %roots.body ], [ %r.next, %root.body ], [ %r.next, %root.done ]
   %r.more = icmp ult i64 %r, %root.count
-  br i1 %r.more, label %root.body, label %held
+  br i1 %r.more, label %root.body, label %roots.done
 root.body:
   %r.next = add i64 %r, 1
   %r.distance = mul i64 %r, $root_record
@@ -50,17 +57,32 @@ range:
   br label %root.done
 root.done:
   br label %root.head
+roots.done:
+  %roots.next = get volatile ptr VMWords.next, %roots.words
+  br label %roots.head
 held:
-  %held.count = get volatile i64 VMHeap.held_count, %heap
-  %held.first = get volatile ptr VMHeap.held, %heap
-  call void @mark_words(ptr %heap, ptr %held.first, i64 %held.count)
+  %held.first = get ptr VMHeap.held, %heap
+  br label %held.head
+held.head:
+  %held.words = phi ptr [ %held.first, %held ], [ %held.next, %held.body ]
+  %held.end = icmp eq ptr %held.words, null
+  br i1 %held.end, label %done, label %held.body
+held.body:
+  %held.count = get i64 VMWords.count, %held.words
+  %held.places = getelementptr i8, ptr %held.words, i64 $words_header
+  call void @mark_words(ptr %heap, ptr %held.places, i64 %held.count)
+  %held.next = get volatile ptr VMWords.next, %held.words
+  br label %held.head
+done:
   ret void
 }
 
 ; Are all calls into the store that have not returned on this thread's stacks, as they are now? A
 ; library that switches stacks by copying them leaves other bytes where an entry wrote its cookie,
-; or the record of an inner entry above that of an outer one.
-define internal i1 @frames_present(ptr %store, ptr %thread, i64 %sp) noinline {
+; or the record of an inner entry above that of an outer one. And does no outer operation of Python code
+; have addresses in numbers, where nobody finds them?
+; Where the outermost of the frames ends is noted: what the interpreter has beyond is none of the store's.
+define internal i1 @frames_present(ptr %store, ptr %thread, i64 %sp, i64 %how) noinline {
 entry:
   %low = get i64 ThreadRecord.stack_low, %thread
   %high = get i64 ThreadRecord.stack_high, %thread
@@ -75,9 +97,10 @@ begin:
   %innermost = get ptr ThreadRecord.landing, %thread
   br label %head
 head:
-  %landing = phi ptr [ %innermost, %begin ], [ %previous, %next ]
-  %last = phi i64 [ %lowest, %begin ], [ %last.next, %next ]
-  %count = phi i64 [ 0, %begin ], [ %count.next, %next ]
+  %landing = phi ptr [ %innermost, %begin ], [ %previous, %outwards ]
+  %last = phi i64 [ %lowest, %begin ], [ %last.next, %outwards ]
+  %count = phi i64 [ 0, %begin ], [ %count.next, %outwards ]
+  %frames = phi i64 [ 0, %begin ], [ %frames.next, %outwards ]
   %end = icmp eq ptr %landing, null
   br i1 %end, label %done, label %check
 check:
@@ -94,14 +117,32 @@ order:
   %switched = and i1 %native, %inner
   br i1 %switched, label %done, label %next
 next:
-  %last.next = select i1 %native, i64 %address, i64 %last
   %owner = get ptr Landing.store, %landing
   %same = icmp eq ptr %owner, %store
+  %last.next = select i1 %native, i64 %address, i64 %last
+  ; The first word of the record is the frame pointer of its entry thunk.
+  %frame = load i64, ptr %landing
+  %outer = and i1 %native, %same
+  %frames.next = select i1 %outer, i64 %frame, i64 %frames
+  %from_python = and i64 %how, 2
   %one = zext i1 %same to i64
   %count.next = add i64 %count, %one
+  ; Python code that asks for a collection itself has none.
+  %pinned = get i64 Landing.pinned, %landing
+  %is_pinned = icmp ne i64 %pinned, 0
+  %first = icmp eq ptr %landing, %innermost
+  %asks = icmp ne i64 %from_python, 0
+  %own = and i1 %first, %asks
+  %others = xor i1 %own, true
+  %pins = and i1 %is_pinned, %others
+  %forbidden = and i1 %pins, %same
+  br i1 %forbidden, label %no, label %outwards
+outwards:
   %previous = get ptr Landing.previous, %landing
   br label %head
 done:
+  %heap = get ptr VMStoreContext.heap, %store
+  put i64 %frames, VMHeap.frames_end, %heap
   %depth = get i64 VMStoreContext.depth, %store
   %all = icmp eq i64 %count, %depth
   ret i1 %all
@@ -120,7 +161,7 @@ define internal i1 @on_alternate_stack(ptr %thread, i64 %sp) alwaysinline {
 ; What frames refer to. On the alternate stack lie the frames of a signal's handler, and the registers of
 ; the function that it interrupted, whose frames are on the thread's own stack.
 define internal void @mark_stacks(ptr %heap, ptr %thread, i64 %sp) noinline {
-  %high = get i64 ThreadRecord.stack_high, %thread
+  %high = get i64 VMHeap.frames_end, %heap
   %alternate = call i1 @on_alternate_stack(ptr %thread, i64 %sp)
   br i1 %alternate, label %both, label %own
 both:

@@ -106,6 +106,7 @@ declare ptr @wasmine_exception_raised(ptr)
 declare void @wasmine_poll(ptr)
 declare void @wasmine_raise(ptr, ptr, i32) noreturn
 declare void @wasmine_unwind(ptr) noreturn
+declare void @wasmine_look_for_signals()
 declare ptr @wasmine_call_host(ptr, ptr, i64)
 declare ptr @wasmine_convert_results(ptr, ptr, ptr)
 declare ptr @wasmine_externref_from(ptr, ptr)
@@ -164,6 +165,8 @@ PYTHON_OBJECTS: Final = (
 # Calls that LLVM adds by itself, such as memmove, go by the address table as well.
 _FLAGS: Final = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
 
+MANY_BYTES: Final = 1 << 16
+"""Copying or filling more takes so long that signals are looked for afterwards."""
 SIGSEGV: Final = 11
 SA_SIGINFO: Final = 4
 
@@ -207,6 +210,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "red_zone": architecture.red_zone,
         # Most of the runtime runs seldom, and code for it is generated in every process.
         "cold": "noinline optnone",
+        "many_bytes": MANY_BYTES,
         **heap_placeholders(),
     }
 

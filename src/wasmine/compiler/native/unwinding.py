@@ -20,22 +20,7 @@ entry:
   %top = get i64 Landing.stack_pointer, %landing
   %pc.p = getelementptr i64, ptr %registers, i64 $pc_register
   %sp.p = getelementptr i64, ptr %registers, i64 $saved_registers
-  ; A loop that throws may spend most of its time here, where signals do not interrupt it.
-  %signalled = get volatile i64 ThreadRecord.signalled, %thread
-  %quiet = icmp eq i64 %signalled, 0
-  br i1 %quiet, label %frame, label %signals
-signals:
-  put volatile i64 0, ThreadRecord.signalled, %thread
-  %tstate = get ptr Landing.tstate, %landing
-  call void @PyEval_RestoreThread(ptr %tstate)
-  %status = call i32 @PyErr_CheckSignals()
-  %interrupted = icmp slt i32 %status, 0
-  br i1 %interrupted, label %interrupt, label %resume
-interrupt:
-  call void @wasmine_unwind(ptr %landing)
-  unreachable
-resume:
-  %same = call ptr @PyEval_SaveThread()
+  call void @wasmine_look_for_signals()
   br label %frame
 frame:
   %return = load i64, ptr %pc.p

@@ -8,7 +8,8 @@ from wasmine.wasm.text.keywords import FLOAT, INTEGER
 
 _MANTISSA_BITS: Final = {32: 23, 64: 52}
 _MANY_DIGITS: Final = 4000
-"""Python converts longer runs of digits only on request."""
+"""Integers of more decimal digits fit nowhere, and digits behind these matter to no float but for
+whether all of them are zero. Python takes quadratic time to convert them."""
 
 _FARTHEST_EXPONENT: Final = 5000
 """Decimal numbers beyond this power of ten are infinite or zero, whatever their digits up to there."""
@@ -25,12 +26,9 @@ def parse_integer(word: str) -> int | None:
 
 
 def _decimal(digits: str) -> int:
-    """The value of decimal digits, any number of them."""
-    if len(digits) <= _MANY_DIGITS:
-        return int(digits or "0")
-    half = len(digits) // 2
-    high, low = _decimal(digits[:-half]), _decimal(digits[-half:])
-    return high * int(10**half) + low
+    """The value of decimal digits, or a number that is beyond all limits as well."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MANY_DIGITS else int(10**_MANY_DIGITS)
 
 
 def integer_bits(word: str, width: int) -> int | None:
@@ -84,9 +82,14 @@ def _hexadecimal_float(
 
 def _decimal_float(whole: str, fraction: str, power: str, mantissa_bits: int, infinity: int) -> int:
     fraction = fraction.replace("_", "")
-    value = _decimal(whole.replace("_", "") + fraction)
+    digits = (whole.replace("_", "") + fraction).lstrip("0")
     exponent = _exponent(power) - len(fraction)
-    if value == 0 or exponent + len(whole) + len(fraction) < -_FARTHEST_EXPONENT:
+    behind = digits[_MANY_DIGITS - 1 :]
+    if len(behind) > 1:
+        digits = digits[: _MANY_DIGITS - 1] + ("1" if behind.strip("0") else "0")
+        exponent += len(behind) - 1
+    value = _decimal(digits)
+    if value == 0 or exponent + len(digits) < -_FARTHEST_EXPONENT:
         return 0
     if exponent > _FARTHEST_EXPONENT:
         raise OverflowError
