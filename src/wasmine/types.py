@@ -1,4 +1,4 @@
-"""The types of WebAssembly: of values, and of what a module imports and exports.
+"""The types of WebAssembly (specification 2.3): of values, and of what a module imports and exports.
 
 Value types, function types and defined types are interned: two that are equal are one object, so
 code that runs once per instruction compares them with `is`. All types are immutable, hashable, and
@@ -154,7 +154,10 @@ def _intern(new: _Composite, key: Hashable, **values: object) -> _Composite:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class FunctionType:
-    """Parameters and results of a function. Raises TypeError for anything but value types."""
+    """Parameters and results of a function: `FunctionType([I32, I32], [I32])`.
+
+    Raises TypeError for anything but value types.
+    """
 
     params: _TypeTuple
     results: _TypeTuple
@@ -189,9 +192,10 @@ StorageType: TypeAlias = ValType | Literal["i8", "i16"]
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class FieldType:
-    """A field of a struct or the elements of an array; `storage` may be packed into 8 or 16 bits.
+    """A field of a struct, or the elements of an array: `FieldType(I32)`, `FieldType("i8", mutable=True)`.
 
-    Raises TypeError for anything but a storage type.
+    `storage` is a value type, or "i8" or "i16": integers that are packed into so many bits. Raises
+    TypeError for anything else.
     """
 
     storage: StorageType
@@ -234,7 +238,10 @@ def _check_field(field: object) -> None:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class StructType:
-    """A heap object with fields. Raises TypeError for anything but field types."""
+    """The type of a Struct: `StructType([FieldType(I32), FieldType(F64, mutable=True)])`.
+
+    Raises TypeError for anything but field types.
+    """
 
     fields: tuple[FieldType, ...]
 
@@ -260,7 +267,10 @@ class StructType:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class ArrayType:
-    """A heap object with elements. Raises TypeError for anything but a field type."""
+    """The type of an Array: `ArrayType(FieldType("i8", mutable=True))`.
+
+    Raises TypeError for anything but a field type.
+    """
 
     field: FieldType
 
@@ -287,9 +297,10 @@ CompositeType: TypeAlias = FunctionType | StructType | ArrayType
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class DefinedType:
-    """A member of a recursion group, as `define` makes it.
+    """A type as a module defines it, such as those of `Module.types`: a member of a recursion group.
 
-    Groups that are equal but for the names of their members are the same objects, of whatever
+    `composite` is the function, struct or array type, `supertype` the type it is declared to be a
+    subtype of; one that is `final` can have no subtypes. Groups that are equal but for the names of their members are the same objects, of whatever
     modules they are: equality up to isomorphism of groups, as in the specification.
     """
 
@@ -452,7 +463,7 @@ def _member(position: int, shape: _Shape) -> DefinedType:
 
 
 def defined(composite: CompositeType) -> DefinedType:
-    """The type that is a recursion group of its own, final, and without a supertype."""
+    """What `(type $t (struct ...))` defines: a type on its own, final, and without a supertype."""
     return _member(0, ((True, None, *_parts(composite, lambda type_: type_)),))
 
 
@@ -634,7 +645,7 @@ class GlobalType:
 
 @dataclass(frozen=True, slots=True)
 class TagType:
-    """The tag of an exception; the parameters of its type are what the exception carries."""
+    """The type of a Tag; the parameters of its function type are what the exception carries."""
 
     type: FunctionType
     definition: DefinedType = None  # type: ignore[assignment]

@@ -347,6 +347,11 @@ def test_module_from_text_that_is_malformed(tmp_path: Path) -> None:
         Module("module")
     with pytest.raises(MalformedModule, match="magic header not detected"):
         Module(b"module")
+    path = tmp_path / "wrong.wat"
+    path.write_text("(modul)")
+    with pytest.raises(MalformedText, match="unknown operator modul") as caught:
+        Module(path)
+    assert caught.value.__notes__ == [f"in {path}"]
     assert not Module.validate("(func (result i32))")
     assert not Module.validate("(func")
     assert Module.validate("(func)")

@@ -131,8 +131,12 @@ class Struct(HeapObject):
 
     `Struct(type, values)` makes one in `store`, in that of the first object among the values, or
     in a new one; without values, of zeros and nulls. The type is a StructType or a DefinedType,
-    such as those of `Module.types`. Raises TypeError or OverflowError naming the field for a value
-    that does not fit, StoreError for objects of other stores.
+    such as those of `Module.types`, or the `type` of another object.
+
+    Fields have numbers, from 0. Values are converted as for a Function; packed fields, of 8 or 16 bits,
+    are read as unsigned integers. Raises TypeError or OverflowError naming the field for a value that
+    does not fit or a field that is immutable, IndexError for a field that there is not, StoreError for
+    objects of other stores, Trap if the heap is full.
     """
 
     __slots__ = ()
@@ -197,7 +201,8 @@ class Array(HeapObject):
     like the elements, or from bytes, which are taken as they are, little-endian.
 
     `Array(type, values)` makes one, as `Struct` does, of these values or of a buffer;
-    `Array(type, length=10)` one of zeros or nulls.
+    `Array(type, length=10)` one of zeros or nulls. Raises what Struct does, and ValueError for as many
+    values as do not fit a slice.
     """
 
     __slots__ = ()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.abi.objects import FOREIGN_BIT, I31_BIT
 from wasmine.api.objects import HeapObject
-from wasmine.errors import StoreError
+from wasmine.api.owner import foreign_object
 from wasmine.types import DefinedType, RefType, heap_matches, kind, top
 from wasmine.vm import objects
 
@@ -65,7 +65,7 @@ def _function(store: Store, type_: RefType, value: object) -> int:
         hint = "; wasmine.Function makes one of a callable" if callable(value) else ""
         raise _mismatch(type_, f"{type(value).__name__}{hint}")
     if value.store is not store:
-        raise StoreError(f"{value!r} belongs to another store")
+        raise foreign_object(value)
     if type_.heap != "func" and not heap_matches(store.function_type_at(value.address), type_.heap):
         raise _mismatch(type_, f"Function of type {value.type}")
     return value.address
@@ -106,7 +106,7 @@ def _exception(store: Store, type_: RefType, value: object) -> int:
 
 def _own(store: Store, value: HeapObject) -> int:
     if value.store is not store:
-        raise StoreError(f"{value!r} belongs to another store")
+        raise foreign_object(value)
     return value.address
 
 
