@@ -39,6 +39,8 @@ _ALWAYS: Final = {
     # Without bounds, what memory.grow returns depends on the machine.
     "memory-max-size-required": "true",
     "table-max-size-required": "true",
+    # Nor are arrays of gigabytes made in no time.
+    "limit-arrays-in-const-exprs": "true",
     "max-memory32-bytes": str(1 << 20),
     "max-table-elements": "200",
     "max-memory64-bytes": str(1 << 20),

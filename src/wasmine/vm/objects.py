@@ -142,8 +142,10 @@ class Allocator:
             layout = array_layout(composite)
             place = held.address + layout.elements
             self.write(place, composite.field, bits)
-            element = ctypes.string_at(place, layout.element_size)
-            ctypes.memmove(place, element * length, layout.element_size * length)
+            done, size = layout.element_size, layout.element_size * length
+            while done < size:
+                ctypes.memmove(place + done, place, min(done, size - done))
+                done *= 2
         return held
 
     def write(self, place: int, field: FieldType, bits: int) -> None:
