@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -233,7 +233,7 @@ def module(lines: list[str]) -> str:
     return f'(module (memory (export "memory") {PAGES})\n' + "\n".join(lines) + ")"
 
 
-def modules(opcodes: list[Opcode], seed: int, constants: int) -> tuple[str, str]:
+def modules(opcodes: Sequence[Opcode], seed: int, constants: int) -> tuple[str, str]:
     """A module for some instructions, and the one for the reference."""
     ours, theirs = (
         [line for opcode in opcodes for line in functions(opcode, seed, constants, strict)[0]]
