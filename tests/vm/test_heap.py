@@ -807,7 +807,7 @@ def test_collections_between_any_two_steps_of_python_code(stress: None) -> None:
             raise WasmException(made.exports.tag, Struct(node_type, [node[0], None], store=store))
         return Struct(node_type, [node[0], node], store=store)
 
-    throwing = False
+    throwing, left = False, 0
     made = instance(PLACES, {"env": {"host": host}})
     exports, store = made.exports, made.store
     node_type, row_type = made.module.types[:2]
