@@ -1,4 +1,4 @@
-"""Rebuilds the .wasm file of every example with Zig's C compiler (pip install ziglang).
+"""Rebuilds the .wasm file of every example in C with Zig's C compiler (pip install ziglang).
 
     python examples/build.py [NAME ...]
 
@@ -26,7 +26,9 @@ EXPORTS = {
     "image": ("capacity", "pixels", "to_grey", "blur"),
     "callbacks": ("capacity", "sort"),
     "sandbox": ("total", "peek", "divide", "recurse", "give_up"),
+    "simd": ("capacity", "track", "mix", "loudest"),
 }
+EXTRA_FLAGS = {"simd": ("-msimd128", "-O3")}
 PROGRAMS = ("hello",)
 
 
@@ -34,7 +36,8 @@ def flags_of(name: str) -> tuple[str, ...]:
     """The flags of one example: a WASI program, or a module that exports functions."""
     if name in PROGRAMS:
         return PROGRAM_FLAGS
-    return *LIBRARY_FLAGS, *(f"-Wl,--export={export}" for export in EXPORTS[name])
+    exports = (f"-Wl,--export={export}" for export in EXPORTS[name])
+    return *LIBRARY_FLAGS, *EXTRA_FLAGS.get(name, ()), *exports
 
 
 def build(name: str) -> None:

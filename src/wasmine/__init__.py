@@ -4,6 +4,17 @@ from wasmine import Instance, Module
 
 instance = Instance(Module("add.wasm"), {"env": {"log": print}})
 instance.exports.add(1, 2)
+
+code                  Module, Instance, Exports, wat2wasm
+how it is compiled    Engine, Features
+imports and exports   Function, Memory, Table, Global, Tag
+values in calls       int, float, bytes (v128) and references: Function (funcref), any object
+                      (externref, anyref), Struct, Array, WasmException; None is null
+what belongs together Store; most programs never name one
+types                 I32 .. V128, FUNCREF, EXTERNREF, ref(); FunctionType, MemoryType, ..., Limits;
+                      StructType, ArrayType, FieldType, DefinedType, defined()
+errors                WasmineError and its family, drawn in wasmine.errors; Trap, TrapCode, Frame
+programs and scripts  wasmine.wasi, wasmine.script
 """
 
 from wasmine.api.engine import Engine

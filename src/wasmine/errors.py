@@ -28,11 +28,16 @@ class WasmineError(Exception):
     """The base of all errors of this package."""
 
 
+def _shortened(word: str) -> str:
+    """A word of a module in quotes; it may be of any length."""
+    return repr(word if len(word) <= 40 else f"{word[:39]}\u2026")
+
+
 class CompileError(WasmineError):
     """A module that cannot be compiled.
 
-    `message` begins with the specification's phrase; `offset` is the byte offset in the module and
-    `function` the index of the function concerned, where there is one.
+    `message` begins with the specification's phrase; `offset` is the byte offset in the module,
+    `function` the index of the function concerned and `function_name` its name, where there is one.
     """
 
     def __init__(
@@ -42,11 +47,13 @@ class CompileError(WasmineError):
         self.message = message
         self.offset = offset
         self.function = function
+        self.function_name: str | None = None
 
     def __str__(self) -> str:
         place = []
         if self.function is not None:
-            place.append(f"function {self.function}")
+            name = "" if self.function_name is None else f" {_shortened(self.function_name)}"
+            place.append(f"function {self.function}{name}")
         if self.offset is not None:
             place.append(f"offset {self.offset:#x}")
         return f"{self.message} ({', '.join(place)})" if place else self.message
@@ -70,8 +77,7 @@ class MalformedText(MalformedModule):
         self.token = token
 
     def __str__(self) -> str:
-        shown = self.token if len(self.token) <= 40 else f"{self.token[:39]}\u2026"
-        near = f"near {shown!r}" if shown else "at the end"
+        near = f"near {_shortened(self.token)}" if self.token else "at the end"
         return f"{self.message} at line {self.line}, column {self.column} {near}"
 
 

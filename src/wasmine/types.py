@@ -1,4 +1,4 @@
-"""The types of WebAssembly: of values, and of what a module imports and exports.
+"""The types of WebAssembly (specification 2.3): of values, and of what a module imports and exports.
 
 Value types, function types and defined types are interned: two that are equal are one object, so
 code that runs once per instruction compares them with `is`. All types are immutable, hashable, and
@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import RLock
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
 from weakref import WeakValueDictionary
 
 AbstractHeapType: TypeAlias = Literal[
     "func", "extern", "any", "eq", "i31", "struct", "array", "exn",
     "none", "nofunc", "noextern", "noexn",
 ]  # fmt: skip
+_HEAP_TYPES: Final[tuple[AbstractHeapType, ...]] = get_args(AbstractHeapType)
 HeapType: TypeAlias = "AbstractHeapType | DefinedType | int"
 """What a reference points to: the name of an abstract heap type, or a defined type. The index of a
 type stands for itself where a module has no such type, or where its indices are kept as written."""
@@ -96,17 +97,30 @@ _lock: Final = RLock()
 _references: Final[WeakValueDictionary[tuple[HeapType, bool], RefType]] = WeakValueDictionary()
 
 
-def ref(heap: HeapType, nullable: bool = True) -> RefType:
-    """The reference type `(ref null? heap)`."""
+def ref(heap: HeapType | CompositeType, nullable: bool = True) -> RefType:
+    """The reference type `(ref null? heap)`: `ref("any")`, `ref(StructType(...), nullable=False)`.
+
+    A composite type stands for what `defined` makes of it. Raises TypeError for what is no heap type.
+    """
     if not isinstance(heap, str | int):
-        return heap.references[nullable]
+        return _type_of_references(heap).references[nullable]
     key = (heap, nullable)
     known = _references.get(key)
     if known is not None:
         return known
+    if isinstance(heap, str) and heap not in _HEAP_TYPES:
+        raise TypeError(f"{heap!r} is not a heap type, which are {', '.join(_HEAP_TYPES)}")
     with _lock:
         new = RefType(_reference_name(heap, nullable), nullable, heap)
         return _references.setdefault(key, new)
+
+
+def _type_of_references(type_: object) -> DefinedType:
+    if isinstance(type_, CompositeType):
+        return defined(type_)
+    if not isinstance(type_, DefinedType):
+        raise TypeError(f"{type_!r} is not a heap type")
+    return type_
 
 
 I32: Final = ValType("i32")
@@ -140,7 +154,10 @@ def _intern(new: _Composite, key: Hashable, **values: object) -> _Composite:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class FunctionType:
-    """Parameters and results of a function. Raises TypeError for anything but value types."""
+    """Parameters and results of a function: `FunctionType([I32, I32], [I32])`.
+
+    Raises TypeError for anything but value types.
+    """
 
     params: _TypeTuple
     results: _TypeTuple
@@ -153,7 +170,7 @@ class FunctionType:
             return cast("Self", known)
         for type_ in (*params, *results):
             if not isinstance(type_, ValType):
-                raise TypeError(f"{type_!r} is not a value type")
+                raise TypeError(f"{type_!r} is not a value type such as wasmine.I32")
         return _intern(object.__new__(cls), key, params=params, results=results)
 
     def __str__(self) -> str:
@@ -175,9 +192,10 @@ StorageType: TypeAlias = ValType | Literal["i8", "i16"]
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class FieldType:
-    """A field of a struct or the elements of an array; `storage` may be packed into 8 or 16 bits.
+    """A field of a struct, or the elements of an array: `FieldType(I32)`, `FieldType("i8", mutable=True)`.
 
-    Raises TypeError for anything but a storage type.
+    `storage` is a value type, or "i8" or "i16": integers that are packed into so many bits. Raises
+    TypeError for anything else.
     """
 
     storage: StorageType
@@ -185,7 +203,7 @@ class FieldType:
 
     def __new__(cls, storage: StorageType, mutable: bool = False) -> Self:
         if not isinstance(storage, ValType) and storage not in ("i8", "i16"):
-            raise TypeError(f"{storage!r} is not a storage type")
+            raise TypeError(f"{storage!r} is not a storage type: a value type, 'i8' or 'i16'")
         packed = isinstance(storage, str)
         key = ("field", storage if packed else id(storage), bool(mutable))
         known = _composites.get(key)
@@ -213,9 +231,17 @@ class FieldType:
         return (FieldType, (self.storage, self.mutable))
 
 
+def _check_field(field: object) -> None:
+    if not isinstance(field, FieldType):
+        raise TypeError(f"{field!r} is not a field type: write FieldType({field!r})")
+
+
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class StructType:
-    """A heap object with fields. Raises TypeError for anything but field types."""
+    """The type of a Struct: `StructType([FieldType(I32), FieldType(F64, mutable=True)])`.
+
+    Raises TypeError for anything but field types.
+    """
 
     fields: tuple[FieldType, ...]
 
@@ -226,8 +252,7 @@ class StructType:
         if known is not None:
             return cast("Self", known)
         for field in fields:
-            if not isinstance(field, FieldType):
-                raise TypeError(f"{field!r} is not a field type")
+            _check_field(field)
         return _intern(object.__new__(cls), key, fields=fields)
 
     def __str__(self) -> str:
@@ -242,7 +267,10 @@ class StructType:
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class ArrayType:
-    """A heap object with elements. Raises TypeError for anything but a field type."""
+    """The type of an Array: `ArrayType(FieldType("i8", mutable=True))`.
+
+    Raises TypeError for anything but a field type.
+    """
 
     field: FieldType
 
@@ -251,8 +279,7 @@ class ArrayType:
         known = _composites.get(key)
         if known is not None:
             return cast("Self", known)
-        if not isinstance(field, FieldType):
-            raise TypeError(f"{field!r} is not a field type")
+        _check_field(field)
         return _intern(object.__new__(cls), key, field=field)
 
     def __str__(self) -> str:
@@ -270,9 +297,10 @@ CompositeType: TypeAlias = FunctionType | StructType | ArrayType
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
 class DefinedType:
-    """A member of a recursion group, as `define` makes it.
+    """A type as a module defines it, such as those of `Module.types`: a member of a recursion group.
 
-    Groups that are equal but for the names of their members are the same objects, of whatever
+    `composite` is the function, struct or array type, `supertype` the type it is declared to be a
+    subtype of; one that is `final` can have no subtypes. Groups that are equal but for the names of their members are the same objects, of whatever
     modules they are: equality up to isomorphism of groups, as in the specification.
     """
 
@@ -435,7 +463,7 @@ def _member(position: int, shape: _Shape) -> DefinedType:
 
 
 def defined(composite: CompositeType) -> DefinedType:
-    """The type that is a recursion group of its own, final, and without a supertype."""
+    """What `(type $t (struct ...))` defines: a type on its own, final, and without a supertype."""
     return _member(0, ((True, None, *_parts(composite, lambda type_: type_)),))
 
 
@@ -617,7 +645,7 @@ class GlobalType:
 
 @dataclass(frozen=True, slots=True)
 class TagType:
-    """The tag of an exception; the parameters of its type are what the exception carries."""
+    """The type of a Tag; the parameters of its function type are what the exception carries."""
 
     type: FunctionType
     definition: DefinedType = None  # type: ignore[assignment]

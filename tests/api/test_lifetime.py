@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import permutations
 from typing import Any
 
@@ -40,6 +40,15 @@ COUNTER = """
     (global.set 0 (i32.add (global.get 0) (call $step)))
     (global.get 0)))
 """
+
+
+@pytest.fixture(autouse=True)
+def frozen() -> Iterator[None]:
+    """Let collections look at nothing but what the test makes: there are many of them."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("no_gc")

@@ -90,7 +90,7 @@ OBJECTS: dict[str, Any] = {
         ("global externref", "text", None),
         ("global (mut externref)", "text", "a Python str"),
         ("global anyref", "number", None),
-        ("global i31ref", "big", "a Python int (1099511627776 does not fit in 31 bits)"),
+        ("global i31ref", "big", "a Python int (1099511627776 does not fit in 31 bits, those of an i31)"),
         ("global eqref", "text", ("a Python str (eqref must be an int, a wasmine.Struct, "
           "a wasmine.Array or None, not str)")),
         ("global funcref", "func", None),

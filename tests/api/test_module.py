@@ -141,7 +141,7 @@ INVALID = assemble(ADD).replace(b"\x20\x00\x20\x01\x6a", b"\x20\x00\x01\x01\x6a"
         (b"\0asm\2\0\0\0", MalformedModule, "unknown binary version"),
         (b"#!/bin/sh", MalformedModule, "magic header not detected"),
         (assemble(ADD)[:-3], MalformedModule, "length out of bounds"),
-        (INVALID, InvalidModule, r"^type mismatch.*\(function 0, offset 0x"),
+        (INVALID, InvalidModule, r"^type mismatch.*\(function 0 'add', offset 0x"),
     ],
     ids=range(6),
 )
@@ -333,7 +333,9 @@ def test_features_of_an_engine_are_features() -> None:
         Engine(features=wrong)
     assert Engine().features == Features()
     assert "features" not in repr(Engine())
-    assert "gc=False" in repr(Engine(features=Features(gc=False)))
+    features = Features(gc=False, legacy_exceptions=True)
+    assert repr(features) == "Features(gc=False, legacy_exceptions=True)"
+    assert repr(features) in repr(Engine(features=features))
 
 
 def test_ir_and_assembly() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.harness import instance
@@ -58,6 +59,10 @@ def made(host: Any = None, same: Any = None) -> Instance:
         (BYTES, BYTES),
         (bytearray(BYTES), BYTES),
         (memoryview(BYTES), BYTES),
+        (memoryview(BYTES).cast("i"), BYTES),
+        (np.frombuffer(BYTES, "<f4"), BYTES),
+        (np.frombuffer(BYTES, "<u8").reshape(1, 2), BYTES),
+        (np.int64(-1), b"\xff" * 16),
         (NUMBER, BYTES),
         (0, bytes(16)),
         (-1, b"\xff" * 16),
@@ -78,9 +83,10 @@ def test_a_vector_is_sixteen_bytes_or_an_integer(given: object, expected: bytes)
     [
         (b"short", TypeError, "v128 takes 16 bytes, not 5"),
         (BYTES + b"!", TypeError, "v128 takes 16 bytes, not 17"),
-        ("sixteen letters!", TypeError, "'str' object cannot be interpreted as an integer"),
-        (1.0, TypeError, "'float' object cannot be interpreted as an integer"),
-        (None, TypeError, "'NoneType' object cannot be interpreted as an integer"),
+        (np.zeros(4), TypeError, "v128 takes 16 bytes, not 32"),
+        ("sixteen letters!", TypeError, "v128 takes 16 bytes or an int, not str"),
+        (1.0, TypeError, "v128 takes 16 bytes or an int, not float"),
+        (None, TypeError, "v128 takes 16 bytes or an int, not NoneType"),
         (1 << 128, OverflowError, "does not fit in 128 bits"),
         ((-1 << 127) - 1, OverflowError, "does not fit in 128 bits"),
     ],

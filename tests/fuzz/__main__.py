@@ -6,15 +6,16 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
-from .campaign import Tally, campaign, module, work
+from .campaign import Source, Tally, campaign, module, work
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many seeds")
     parser.add_argument("--seed", type=int, default=0, help="the first of them")
-    parser.add_argument("--source", choices=("smith", "suite"), default="smith")
+    parser.add_argument("--source", choices=get_args(Source), default="smith")
     parser.add_argument("--save", type=Path, metavar="DIR", help="write the modules with findings")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -46,6 +46,11 @@ _CODES: Final = {
 _NULLS: Final = frozenset(code for code in wasmine.TrapCode if code.name.startswith("NULL_"))
 _THROWN: Final = "exception"
 """What stands for the reason where an exception was not caught."""
+_SIGNS: Final = {
+    "thrown Wasm exception": _THROWN,
+    "GC heap out of memory": wasmine.TrapCode.OUT_OF_MEMORY.message,
+}
+"""What wasmtime's messages say of errors that have no code."""
 
 Host = Callable[[str, FunctionType], Callable[..., Any]]
 
@@ -215,11 +220,12 @@ class Wasmtime:
 
     def reason(self, error: Exception) -> str | None:
         """See Guest."""
-        if isinstance(error, wasmtime.Trap):
-            if error.trap_code is not None:
-                return _CODES[error.trap_code].message
-            if "thrown Wasm exception" in str(error):
-                return _THROWN
+        if isinstance(error, wasmtime.Trap) and error.trap_code is not None:
+            return _CODES[error.trap_code].message
+        # These have no code, and are no traps where they end an instantiation.
+        for sign, reason in _SIGNS.items():
+            if sign in str(error):
+                return reason
         return None
 
 

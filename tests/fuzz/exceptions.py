@@ -109,7 +109,7 @@ class _Writer:
         clauses = []
         for number in range(self._random.randrange(4)):
             kind, tag = self._random.choice(CLAUSES), self._random.randrange(len(TAGS))
-            types = () if "all" in kind else TAGS[tag]
+            types: tuple[str, ...] = () if "all" in kind else TAGS[tag]
             types += ("exnref",) if "ref" in kind else ()
             name = "" if "all" in kind else f"$t{tag}"
             label = f"$handler{self._blocks}_{number}"

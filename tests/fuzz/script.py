@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, Final, Protocol
 
+from wasmine.errors import TrapCode
 from wasmine.types import FunctionType, ValType
 
-EXHAUSTED: Final = "trap: call stack exhausted"
-"""Where the stack ends is each engine's own affair."""
+LIMITS: Final = frozenset(
+    f"trap: {code.message}"
+    for code in (TrapCode.STACK_OVERFLOW, TrapCode.OUT_OF_MEMORY, TrapCode.ALLOCATION_TOO_LARGE)
+)
+"""Where the stack and the heap end is each engine's own affair."""
 _UNREACHABLE: Final = "trap: unreachable"
 _INSTANCES: Final = 5
 """Instances that one script makes at most."""
@@ -71,6 +75,9 @@ def shown(type_: ValType, value: Any) -> str:
     """A value as text that is equal exactly where the values are the same."""
     if type_.name == "funcref":
         return "null" if value is None else "a function"
+    if type_.name == "externref" and value not in _OBJECTS:
+        # wasmtime's package has no values for objects of WebAssembly that went to this hierarchy.
+        return "None"
     if isinstance(value, float):
         return "nan" if math.isnan(value) else value.hex()
     return repr(value)

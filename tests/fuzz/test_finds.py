@@ -58,3 +58,36 @@ def test_the_nan_that_replaces_a_root_is_that_nan(name: str, opt_level: str) -> 
     function = wasmine.Instance(module).exports[name]
     assert function(struct.pack("<2d", -1.0, -1.0)) == 0x7FF8_0000_0000_0000
     assert function(struct.pack("<2d", 4.0, 4.0)) == 0x4000_0000_0000_0000
+
+
+_IDENTITIES: Final = {
+    "f32x4.add {} {-0}": 1,
+    "f32x4.add {-0} {}": 1,
+    "f32x4.sub {} {0}": 1,
+    "f32x4.sub {-0} {}": -1,
+    "f32x4.mul {} {1}": 1,
+    "f32x4.mul {1} {}": 1,
+    "f32x4.mul {} {-1}": -1,
+    "f32x4.mul {-1} {}": -1,
+    "f32x4.div {} {1}": 1,
+    "f32x4.div {} {-1}": -1,
+}
+"""Operations on a half vector, `{}`, and four equal numbers, with their factor."""
+
+
+@pytest.mark.parametrize("operation", _IDENTITIES)
+@pytest.mark.parametrize("opt_level", ["none", "light", "O2"])
+def test_quieting_of_half_a_vector(operation: str, opt_level: str) -> None:
+    """LLVM made it a `canonicalize` of half the width, which aborted the process."""
+    name, *operands = operation.split()
+    half = "(f32x4.demote_f64x2_zero (local.get 0))"
+    first, second = (
+        f"(v128.const f32x4 {' '.join([operand[1:-1]] * 4)})" if operand != "{}" else half
+        for operand in operands
+    )
+    text = f"""(module (func (export "f") (param v128) (result v128)
+      (f64x2.promote_low_f32x4 ({name} {first} {second}))))"""
+    module = wasmine.Module(text, engine=wasmine.Engine(opt_level=opt_level))
+    factor = _IDENTITIES[operation]
+    result = wasmine.Instance(module).exports.f(struct.pack("<2d", 1.5, -2.25))
+    assert struct.unpack("<2d", result) == (1.5 * factor, -2.25 * factor)

@@ -20,12 +20,21 @@ from . import campaign, generate, mutants, script
 from .campaign import Finding, examine, first_difference
 
 
-@pytest.mark.parametrize("first", range(0, 30, 10))
+# Every second seed is a module of wasm-tools, with the next one of 22 profiles.
+@pytest.mark.parametrize("first", range(0, 50, 10))
 def test_seeds_find_nothing(first: int) -> None:
     for seed in range(first, first + 10):
         tally, found = examine(seed)
         assert found == [], f"seed {seed}"
         assert tally.modules in (0, 1)
+
+
+@pytest.mark.parametrize("first", range(0, 20, 10))
+def test_damaged_modules_find_nothing(first: int) -> None:
+    for seed in range(first, first + 10):
+        tally, found = examine(seed, "damaged")
+        assert found == [], f"seed {seed}"
+        assert tally.damaged in (0, 40)
 
 
 needs_suite = pytest.mark.skipif(not suite.names(), reason="no WebAssembly test suite")
@@ -72,7 +81,7 @@ def test_a_module_depends_on_nothing_but_the_seed() -> None:
         (["trap: null reference"], ["trap: out of bounds array access"], None),
         (["trap: null reference"], ["trap: unreachable"], "after the beginning"),
         (["trap: null reference"], [], "after the beginning"),
-        ([script.EXHAUSTED, "returned 1"], ["returned 1", "returned 2"], None),
+        *(([limit, "returned 1"], ["returned 1", "returned 2"], None) for limit in script.LIMITS),
     ],
 )
 def test_differences(ours: list[str], theirs: list[str], expected: str | None) -> None:

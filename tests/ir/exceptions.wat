@@ -67,16 +67,14 @@
 ;; unreachable
 ;; }
 ;; define dso_local hidden tailcc { i64, float, ptr } @f2(ptr %vmctx) #0 {
+;; %storep = getelementptr i8, ptr %vmctx, i64 272
+;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %x1 = alloca ptr
-;; %heap.storep = getelementptr i8, ptr %vmctx, i64 272
-;; %heap.store = load ptr, ptr %heap.storep, !invariant.load !0, !tbaa !5
-;; %heap.heapp = getelementptr i8, ptr %heap.store, i64 64
-;; %heap.heap = load ptr, ptr %heap.heapp, !invariant.load !0, !tbaa !5
+;; %heapp = getelementptr i8, ptr %store, i64 64
+;; %heap = load ptr, ptr %heapp, !invariant.load !0, !tbaa !5
 ;; %s0_0 = alloca i64
 ;; %s0_1 = alloca float
 ;; %s0_2 = alloca ptr
-;; %storep = getelementptr i8, ptr %vmctx, i64 272
-;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %limitp = getelementptr i8, ptr %store, i64 0
 ;; %limit = load ptr, ptr %limitp, !tbaa !5
 ;; %sp = call ptr @llvm.stacksave()
@@ -85,8 +83,8 @@
 ;; Nstack:
 ;; %t4p = getelementptr i8, ptr %vmctx, i64 4
 ;; %t4 = load i32, ptr %t4p, !invariant.load !0, !tbaa !5
-;; %o4c = getelementptr i8, ptr %heap.heap, i64 312
-;; %o4m = getelementptr i8, ptr %heap.heap, i64 320
+;; %o4c = getelementptr i8, ptr %heap, i64 312
+;; %o4m = getelementptr i8, ptr %heap, i64 320
 ;; %o4f = load ptr, ptr %o4c, !tbaa !5
 ;; %o4l = load ptr, ptr %o4m, !tbaa !5
 ;; %o4n = getelementptr i8, ptr %o4f, i64 32
@@ -128,15 +126,13 @@
 ;; unreachable
 ;; }
 ;; define dso_local hidden tailcc void @f3(ptr %vmctx, ptr %arg0) #0 {
+;; %storep = getelementptr i8, ptr %vmctx, i64 272
+;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %l0 = alloca ptr
 ;; store ptr %arg0, ptr %l0
 ;; %x1 = alloca ptr
-;; %heap.storep = getelementptr i8, ptr %vmctx, i64 272
-;; %heap.store = load ptr, ptr %heap.storep, !invariant.load !0, !tbaa !5
-;; %heap.heapp = getelementptr i8, ptr %heap.store, i64 64
-;; %heap.heap = load ptr, ptr %heap.heapp, !invariant.load !0, !tbaa !5
-;; %storep = getelementptr i8, ptr %vmctx, i64 272
-;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
+;; %heapp = getelementptr i8, ptr %store, i64 64
+;; %heap = load ptr, ptr %heapp, !invariant.load !0, !tbaa !5
 ;; %limitp = getelementptr i8, ptr %store, i64 0
 ;; %limit = load ptr, ptr %limitp, !tbaa !5
 ;; %sp = call ptr @llvm.stacksave()
@@ -154,8 +150,8 @@
 ;; L0:
 ;; %t7p = getelementptr i8, ptr %vmctx, i64 0
 ;; %t7 = load i32, ptr %t7p, !invariant.load !0, !tbaa !5
-;; %o7c = getelementptr i8, ptr %heap.heap, i64 312
-;; %o7m = getelementptr i8, ptr %heap.heap, i64 320
+;; %o7c = getelementptr i8, ptr %heap, i64 312
+;; %o7m = getelementptr i8, ptr %heap, i64 320
 ;; %o7f = load ptr, ptr %o7c, !tbaa !5
 ;; %o7l = load ptr, ptr %o7m, !tbaa !5
 ;; %o7n = getelementptr i8, ptr %o7f, i64 32

@@ -52,14 +52,12 @@
     (any.convert_extern (local.get 0)))
 )
 ;; define dso_local hidden tailcc ptr @f0(ptr %vmctx, i32 %arg0) #0 {
-;; %l0 = alloca i32
-;; store i32 %arg0, ptr %l0
-;; %heap.storep = getelementptr i8, ptr %vmctx, i64 320
-;; %heap.store = load ptr, ptr %heap.storep, !invariant.load !0, !tbaa !5
-;; %heap.heapp = getelementptr i8, ptr %heap.store, i64 64
-;; %heap.heap = load ptr, ptr %heap.heapp, !invariant.load !0, !tbaa !5
 ;; %storep = getelementptr i8, ptr %vmctx, i64 320
 ;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
+;; %l0 = alloca i32
+;; store i32 %arg0, ptr %l0
+;; %heapp = getelementptr i8, ptr %store, i64 64
+;; %heap = load ptr, ptr %heapp, !invariant.load !0, !tbaa !5
 ;; %limitp = getelementptr i8, ptr %store, i64 0
 ;; %limit = load ptr, ptr %limitp, !tbaa !5
 ;; %sp = call ptr @llvm.stacksave()
@@ -68,8 +66,8 @@
 ;; Nstack:
 ;; %g3tp = getelementptr i8, ptr %vmctx, i64 0
 ;; %g3t = load i32, ptr %g3tp, !invariant.load !0, !tbaa !5
-;; %o3c = getelementptr i8, ptr %heap.heap, i64 312
-;; %o3m = getelementptr i8, ptr %heap.heap, i64 320
+;; %o3c = getelementptr i8, ptr %heap, i64 312
+;; %o3m = getelementptr i8, ptr %heap, i64 320
 ;; %o3f = load ptr, ptr %o3c, !tbaa !5
 ;; %o3l = load ptr, ptr %o3m, !tbaa !5
 ;; %o3n = getelementptr i8, ptr %o3f, i64 32
@@ -268,12 +266,12 @@
 ;; unreachable
 ;; }
 ;; define dso_local hidden tailcc ptr @f6(ptr %vmctx, ptr %arg0) #0 {
+;; %storep = getelementptr i8, ptr %vmctx, i64 320
+;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %l0 = alloca ptr
 ;; store ptr %arg0, ptr %l0
-;; %heap.storep = getelementptr i8, ptr %vmctx, i64 320
-;; %heap.store = load ptr, ptr %heap.storep, !invariant.load !0, !tbaa !5
-;; %heap.typesp = getelementptr i8, ptr %heap.store, i64 56
-;; %heap.types = load ptr, ptr %heap.typesp, !invariant.load !0, !tbaa !5
+;; %typesp = getelementptr i8, ptr %store, i64 56
+;; %types = load ptr, ptr %typesp, !invariant.load !0, !tbaa !5
 ;; %k1z = icmp eq ptr %arg0, null
 ;; br i1 %k1z, label %T1, label %C1a
 ;; C1a:
@@ -291,7 +289,7 @@
 ;; C1c:
 ;; %q1w = zext i32 %q1t to i64
 ;; %q1o = mul nuw i64 %q1w, 288
-;; %q1r = getelementptr i8, ptr %heap.types, i64 %q1o
+;; %q1r = getelementptr i8, ptr %types, i64 %q1o
 ;; %q1p = getelementptr i8, ptr %q1r, i64 32
 ;; %q1d = load i32, ptr %q1p, !invariant.load !0, !tbaa !5
 ;; %q1 = icmp eq i32 %q1d, %k1t
@@ -331,11 +329,11 @@
 ;; ret i32 %c1
 ;; }
 ;; define dso_local hidden tailcc i32 @f8(ptr %vmctx, ptr %arg0) #0 {
+;; %storep = getelementptr i8, ptr %vmctx, i64 320
+;; %store = load ptr, ptr %storep, !invariant.load !0, !tbaa !5
 ;; %l0 = alloca ptr
 ;; store ptr %arg0, ptr %l0
-;; %typess = getelementptr i8, ptr %vmctx, i64 320
-;; %typesc = load ptr, ptr %typess, !invariant.load !0, !tbaa !5
-;; %typesp = getelementptr i8, ptr %typesc, i64 56
+;; %typesp = getelementptr i8, ptr %store, i64 56
 ;; %types = load ptr, ptr %typesp, !invariant.load !0, !tbaa !5
 ;; %k1z = icmp eq ptr %arg0, null
 ;; br i1 %k1z, label %C1y, label %C1a
@@ -348,11 +346,11 @@
 ;; C1b:
 ;; %q1t = load i32, ptr %arg0
 ;; %k1w = zext i32 %q1t to i64
-;; %k1m = mul nuw i64 %k1w, 288
-;; %k1o = getelementptr i8, ptr %types, i64 %k1m
-;; %k1p = getelementptr i8, ptr %k1o, i64 0
-;; %k1r = load i32, ptr %k1p, !invariant.load !0, !tbaa !5
-;; %k1q = icmp eq i32 %k1r, 0
+;; %k1o = mul nuw i64 %k1w, 288
+;; %k1r = getelementptr i8, ptr %types, i64 %k1o
+;; %k1p = getelementptr i8, ptr %k1r, i64 0
+;; %k1k = load i32, ptr %k1p, !invariant.load !0, !tbaa !5
+;; %k1q = icmp eq i32 %k1k, 0
 ;; %k1qn = xor i1 %k1q, true
 ;; br i1 %k1qn, label %C1n, label %C1y
 ;; C1y:

@@ -10,37 +10,29 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
 from multiprocessing import get_context
 from time import perf_counter
 
 from wasmine.script import Outcome
 
-from . import known, suite
-from .known import KnownFailure
-from .report import Counts, count
+from . import suite
+from .report import Counts, count, problems
 
 
 def main() -> int:
-    """Runs the scripts; 1 if something is not as the list of known failures says."""
+    """Runs the scripts; 1 if a command of any of them failed."""
     options = _parse_arguments()
-    entries = known.load()
-    total, problems = Counts(), 0
+    total, failures = Counts(), 0
     started = perf_counter()
     for name, outcomes, seconds in _run_all(options.names or suite.names(), options.jobs):
-        if options.update:
-            _update(entries, name, outcomes)
-        counts = count(outcomes, entries.get(name))
-        found = known.judge(name, outcomes, entries.get(name))
+        counts, found = count(outcomes), problems(name, outcomes)
         _print(f"{name}: {counts} [{seconds:.2f} s]")
         for problem in found[: options.show]:
             _print(f"    {problem}")
         total += counts
-        problems += len(found)
-    if options.update:
-        known.write(entries)
-    _print(f"{total}; {problems} problems; {perf_counter() - started:.0f} s")
-    return 1 if problems else 0
+        failures += len(found)
+    _print(f"{total}; {failures} problems; {perf_counter() - started:.0f} s")
+    return 1 if failures else 0
 
 
 def _run_all(names: Sequence[str], jobs: int) -> Iterator[tuple[str, Sequence[Outcome], float]]:
@@ -60,21 +52,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="script without .wast")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes to use")
     parser.add_argument("--show", type=int, default=10, help="problems shown per script")
-    parser.add_argument(
-        "--update",
-        action="store_true",
-        help=f"rewrite the lines of the scripts listed in {known.PATH.name}, drop those that pass",
-    )
     return parser.parse_args()
-
-
-def _update(entries: dict[str, KnownFailure], name: str, outcomes: Sequence[Outcome]) -> None:
-    """Only scripts that are listed: a new entry needs a reason, which takes a person."""
-    lines = known.failing_lines(outcomes)
-    if name in entries and lines:
-        entries[name] = replace(entries[name], lines=lines)
-    elif name in entries:
-        del entries[name]
 
 
 def _print(line: str) -> None:

@@ -7,8 +7,6 @@ from typing import NamedTuple, Self
 
 from wasmine.script import Outcome
 
-from .known import KnownFailure
-
 PROPERTY = "wast"
 """Under which name a test records its counts for the summary."""
 
@@ -19,28 +17,20 @@ class Counts(NamedTuple):
     files: int = 0
     passed: int = 0
     failed: int = 0
-    known: int = 0
 
     def __add__(self, other: tuple[int, ...]) -> Self:  # type: ignore[override]
         return type(self)(*map(int.__add__, self, other))
 
     def __str__(self) -> str:
-        return (
-            f"{self.files} files; assertions: {self.passed:,} passed, {self.failed:,} failed, "
-            f"{self.known:,} known failures"
-        )
+        return f"{self.files} files; assertions: {self.passed:,} passed, {self.failed:,} failed"
 
 
-def count(outcomes: Iterable[Outcome], known: KnownFailure | None) -> Counts:
+def count(outcomes: Iterable[Outcome]) -> Counts:
     """The counts of one script. Only assertions count, other commands only serve them."""
-    passed = failed = expected = 0
-    for one in outcomes:
-        if not one.is_assertion:
-            continue
-        if one.passed:
-            passed += 1
-        elif known is not None and known.covers(one.line):
-            expected += 1
-        else:
-            failed += 1
-    return Counts(1, passed, failed, expected)
+    passed = [one.passed for one in outcomes if one.is_assertion]
+    return Counts(1, sum(passed), len(passed) - sum(passed))
+
+
+def problems(name: str, outcomes: Iterable[Outcome]) -> list[str]:
+    """A line for each command of a script that failed."""
+    return [f"{name}.wast:{one}" for one in outcomes if not one.passed]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from . import known, suite
-from .report import PROPERTY, count
+from . import suite
+from .report import PROPERTY, count, problems
 
 if not suite.names():
     pytest.skip(
@@ -15,20 +15,13 @@ if not suite.names():
         allow_module_level=True,
     )
 
-KNOWN_FAILURES = known.load()
 SHOWN = 20
 
 
 @pytest.mark.parametrize("name", suite.names())
 def test_spec(name: str, record_property: Callable[[str, object], None]) -> None:
     outcomes = suite.run(name).outcomes
-    expected = KNOWN_FAILURES.get(name)
-    record_property(PROPERTY, list(count(outcomes, expected)))
-    problems = known.judge(name, outcomes, expected)
-    if problems:
-        more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-        pytest.fail("\n".join(problems[:SHOWN] + more), pytrace=False)
-
-
-def test_known_failures_name_scripts_of_the_suite() -> None:
-    assert sorted(KNOWN_FAILURES.keys() - suite.names()) == []
+    record_property(PROPERTY, list(count(outcomes)))
+    if found := problems(name, outcomes):
+        more = [f"... and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+        pytest.fail("\n".join(found[:SHOWN] + more), pytrace=False)

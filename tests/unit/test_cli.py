@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from wasmine import __version__
 from wasmine.cli import main
 from wasmine.cli.common import UsageError
 from wasmine.cli.values import format_value, parse_value
-from wasmine.types import EXTERNREF, F32, F64, I32, I64, V128, ValType
+from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, ValType, ref
 
 PROGRAMS = Path(__file__).parent.parent / "wasi" / "programs"
 ARGUMENTS = str(PROGRAMS / "arguments.wasm")
@@ -180,6 +181,9 @@ VALUES: list[tuple[str, ValType, object]] = [
     ("-inf", F32, -math.inf),
     ("3", F32, 3.0),
     ("null", EXTERNREF, None),
+    ("0xffffffffffffffffffffffffffffffff", V128, 2**128 - 1),
+    ("-5", ref("i31"), -5),
+    ("0x7fffffff", ref("any", False), 2**31 - 1),
 ]
 
 
@@ -199,12 +203,23 @@ def test_values_from_text(text: str, type_: ValType, value: object) -> None:
         ("x", F64),
         ("0x1p5000", F64),
         ("0", EXTERNREF),
-        ("0", V128),
+        (str(2**128), V128),
+        ("1.5", V128),
+        (str(2**31), ref("eq")),
+        ("0", ref("struct")),
+        ("0", FUNCREF),
     ],
 )
 def test_text_that_is_no_value(text: str, type_: ValType) -> None:
-    with pytest.raises(UsageError, match=f"not a value of type {type_}"):
+    with pytest.raises(UsageError, match=f"not a value of type {re.escape(str(type_))}$"):
         parse_value(text, type_)
+
+
+def test_vectors_as_text() -> None:
+    value = bytes(range(16))
+    text = "0x0f0e0d0c0b0a09080706050403020100"
+    assert format_value(value, V128) == text
+    assert parse_value(text, V128) == int.from_bytes(value, "little")
 
 
 @pytest.mark.parametrize(
@@ -346,7 +361,12 @@ def test_text_is_taken_where_a_module_is(text: str) -> None:
 def test_errors_in_text_have_their_place(tmp_path: Path) -> None:
     path = tmp_path / "wrong.wat"
     path.write_text("(module\n  (func i32.ad))")
-    failed(1, "unknown operator i32.ad at line 2, column 9 near 'i32.ad'", "validate", str(path))
+    failed(
+        1,
+        "unknown operator i32.ad (did you mean i32.and?) at line 2, column 9 near 'i32.ad'",
+        "validate",
+        str(path),
+    )
 
 
 def test_wat2wasm(text: str, tmp_path: Path) -> None:

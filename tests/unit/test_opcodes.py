@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from wasmine.compiler import function, vectormemory, vectors
 from wasmine.types import ref
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
@@ -16,6 +17,7 @@ from wasmine.wasm.features import ALL
 from wasmine.wasm.identifiers import Identifiers
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_CODE, BY_NAME, IMMEDIATES, OPCODES, Opcode
+from wasmine.wasm.text.assembler import wat2wasm
 from wasmine.wasm.textformat import InstructionWriter, TypeWriter
 
 from .outside import assemble, objection
@@ -144,7 +146,7 @@ def test_accesses_are_as_large_as_wasm_tools_says(opcode: Opcode) -> None:
 def test_features_are_those_of_wasm_tools(feature: str) -> None:
     for opcode in OPCODES:
         if opcode.feature == feature:
-            data = assemble(f"(module (memory 1) (func unreachable {snippet(opcode)[0]}))")
+            data = wat2wasm(f"(module (memory 1) (func unreachable {snippet(opcode)[0]}))")
             assert MISSING.search(objection(data, f"all,-{feature}")), opcode
 
 
@@ -189,3 +191,9 @@ def test_names_of_a_mnemonic_differ() -> None:
         "ref.cast/null",
     ]
     assert [opcode.mnemonic for opcode in variants] == ["select", "ref.test", "ref.cast"]
+
+
+def test_every_instruction_is_lowered_in_one_way() -> None:
+    tables = (*(table for _, table in function.TABLES), vectors.HANDLERS, vectormemory.HANDLERS)
+    names = Counter(name for table in tables for name in table)
+    assert names == Counter(opcode.name for opcode in OPCODES)

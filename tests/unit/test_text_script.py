@@ -109,7 +109,9 @@ def test_errors_of_modules_come_when_they_are_asked_for() -> None:
     assert isinstance(quoted, c.AssertModule)
     with pytest.raises(MalformedText, match="unexpected token at line 1, column 20"):
         inline.source.encode()
-    with pytest.raises(MalformedText, match="unknown operator fun at line 2, column 2"):
+    with pytest.raises(
+        MalformedText, match=r"unknown operator fun \(did you mean func\?\) at line 2, column 2"
+    ):
         quoted.source.encode()
 
 
@@ -125,8 +127,8 @@ def test_annotations_between_commands() -> None:
 
 
 MALFORMED = [
-    ("(modul)", "unknown operator modul at line 1, column 2"),
-    ("(module", "unexpected token at line 1, column 8 at the end"),
+    ("(modul)", "unknown operator modul (did you mean module?) at line 1, column 2"),
+    ("(module", "unexpected token (missing parentheses: 1) at line 1, column 8 at the end"),
     ("nop", "unexpected token at line 1, column 1"),
     ("(assert_return)", "unexpected token at line 1, column 15"),
     ("(assert_return (call))", "unexpected token at line 1, column 17"),

@@ -207,11 +207,23 @@ def test_defined_types_have_names_that_end() -> None:
     assert str(ref(LEAF, False)).startswith("(ref (struct ((ref struct), ")
 
 
+def test_references_to_types_that_stand_alone() -> None:
+    struct = StructType([FieldType(I32)])
+    assert ref(struct) is ref(defined(struct))
+    assert ref(FunctionType([I32]), nullable=False) is ref(defined(FunctionType([I32])), False)
+
+
+@pytest.mark.parametrize("wrong", ["anyref", "i32", "", I32, None])
+def test_what_is_no_heap_type(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"is not a heap type"):
+        ref(wrong)
+
+
 def test_fields_have_storage_types() -> None:
     wrong: Any = "i64"
-    with pytest.raises(TypeError, match="'i64' is not a storage type"):
+    with pytest.raises(TypeError, match="'i64' is not a storage type: a value type, 'i8' or 'i16'"):
         FieldType(wrong)
-    with pytest.raises(TypeError, match="'i64' is not a field type"):
+    with pytest.raises(TypeError, match=r"'i64' is not a field type: write FieldType"):
         StructType([wrong])
     packed = FieldType("i16")
     assert (packed.value, packed.is_packed, packed.mutable) == (I32, True, False)

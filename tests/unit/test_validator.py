@@ -167,6 +167,15 @@ VALID = [
 ]  # fmt: skip
 
 
+def test_errors_name_the_function() -> None:
+    text = "(module (func) (func $bad (result i32)) (func $ok))"
+    with pytest.raises(InvalidModule, match=r"\(function 1 'bad', offset 0x[0-9a-f]+\)$") as caught:
+        validate(assemble(text))
+    assert (caught.value.function, caught.value.function_name) == (1, "bad")
+    with pytest.raises(InvalidModule, match=r"\(function 0 'longlong.{31}\u2026', offset "):
+        validate(assemble(f"(module (func ${'long' * 20} drop))"))
+
+
 @pytest.mark.parametrize("fields", VALID, ids=lambda text: text[:60])
 def test_valid_modules(fields: str) -> None:
     validate(assemble(f"(module {fields})"))

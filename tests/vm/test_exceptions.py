@@ -325,7 +325,7 @@ def test_host_functions_throw() -> None:
 
 
 def test_exceptions_are_collected() -> None:
-    """Ten million bytes at a time, of a thousand million."""
+    """Of 48 million bytes, only a part is there at a time."""
     exports = instance(
         """(module (tag $t (param i64 exnref))
         (func $throw (param exnref) (throw $t (i64.const 1) (local.get 0)))
@@ -341,8 +341,8 @@ def test_exceptions_are_collected() -> None:
     ).exports
     exports.run(100_000)
     before = resident_bytes()
-    assert exports.run(3_000_000) == 3_000_000
-    assert resident_bytes() - before < 64 << 20
+    assert exports.run(1_500_000) == 1_500_000
+    assert resident_bytes() - before < 32 << 20
 
 
 def test_threads() -> None:
@@ -424,7 +424,7 @@ def tick(*_):
     assert e.run(20, 5) == 120
 signal.signal(signal.SIGALRM, tick)
 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-while count < 1000:
+while count < 300:
     assert e.run(20_000, 3) == 80_000
 signal.setitimer(signal.ITIMER_REAL, 0)
 """

@@ -507,7 +507,7 @@ def test_host_objects_do_not_pile_up_in_one_call() -> None:
         return Thing()
 
     made = holders(make)
-    assert made.exports.many(300_000) == 300_000
+    assert made.exports.many(250_000) == 250_000
     assert 10_000 < most < 200_000
     made.store.collect()
 
@@ -539,7 +539,7 @@ def test_host_objects_do_not_pile_up_where_there_are_no_objects() -> None:
                 (call $check (table.get $t (i32.const 0)))))))""",
         {"": {"make": make, "check": lambda x: isinstance(x, Thing)}},
     )
-    assert made.exports.many(400_000) == 400_002
+    assert made.exports.many(250_000) == 250_002
     assert made.store.heap.collections >= 2
     assert 50_000 < most < 200_000
     assert isinstance(made.exports.t[0], Thing)
@@ -597,11 +597,9 @@ signal.signal(signal.SIGALRM, tick)
 INTERRUPTS = {
     "a handler makes objects and collects": """
 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-end = time.monotonic() + 3
-while time.monotonic() < end:
+while count < 300:
     assert e.churn(10, 20) == 20 * (2**11 - 1)
 signal.setitimer(signal.ITIMER_REAL, 0)
-assert count > 300, count
 """,
     "a handler that raises": """
 def stop(*_):
@@ -622,11 +620,9 @@ assert count == 300
     "under stress": """
 heap.record.stress = 7
 signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
-end = time.monotonic() + 3
-while time.monotonic() < end:
+while count < 100:
     assert e.churn(7, 5) == 5 * (2**8 - 1)
 signal.setitimer(signal.ITIMER_REAL, 0)
-assert count > 100, count
 """,
 }
 

@@ -144,8 +144,8 @@ assert trap(e.load, -1) == "HEAP_ACCESS_OUT_OF_BOUNDS"
 results = []
 thread = threading.Thread(target=lambda: results.append(e.sum(40 * N)))
 thread.start()
-later(0.02)
 try:
+    later(0.02)
     while thread.is_alive():
         time.sleep(0.01)
 except KeyboardInterrupt:

@@ -499,14 +499,13 @@ def send():
             assert time.monotonic() < end, "a signal was lost"
 sender = threading.Thread(target=send)
 sender.start()
-end = time.monotonic() + 2
-while time.monotonic() < end:
+while handled < 200:
     made.wait(1000)
     made.wait(0)
     made.wait(300_000)
 stop = True
 sender.join()
-assert handled >= sent - 1 > 100, (handled, sent)
+assert handled >= sent - 1, (handled, sent)
 """
     )
 

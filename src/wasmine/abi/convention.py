@@ -64,17 +64,11 @@ _LETTERS: dict[ValType, str] = {
     FUNCREF: "p",
     EXTERNREF: "e",
 }
-_SIZES: dict[ValType, int] = {I32: 4, I64: 8, F32: 4, F64: 8, V128: 16}
 
 
 def value_kind(value: ValType) -> str:
     """The kind of a value in a native signature: i32, i64, f32, f64, v128 or ptr."""
     return "ptr" if isinstance(value, RefType) else value.name
-
-
-def value_size(value: ValType) -> int:
-    """Bytes that a value takes at the start of its slot or of a global's storage."""
-    return 8 if isinstance(value, RefType) else _SIZES[value]
 
 
 def is_counted(value: object) -> bool:

@@ -1,8 +1,8 @@
 """Values between Python and WebAssembly, with all care: what the fast paths leave to Python.
 
 Integers of the signed or the unsigned range of the width are taken, from anything with `__index__`;
-floats from anything with `__float__` or `__index__`; a v128 also from 16 bytes. Anything else raises
-TypeError or OverflowError.
+floats from anything with `__float__` or `__index__`; a v128 also from any buffer of 16 bytes. Anything
+else raises TypeError or OverflowError.
 """
 
 from __future__ import annotations
@@ -75,11 +75,18 @@ def to_bits(type_: ValType, value: object, references: References) -> int:
 
 
 def vector_bits(value: object) -> int:
-    """The 128 bits of a v128: from 16 bytes, little-endian, or an integer."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        if len(value) != 16:
-            raise TypeError(f"v128 takes 16 bytes, not {len(value)}")
-        return int.from_bytes(value, "little")
+    """The 128 bits of a v128: from a buffer of 16 bytes, little-endian, or an integer."""
+    try:
+        view = memoryview(value)  # type: ignore[arg-type]
+    except TypeError:
+        view = None
+    # Numbers of NumPy are buffers too, without a dimension.
+    if view is not None and view.ndim:
+        if view.nbytes != 16:
+            raise TypeError(f"v128 takes 16 bytes, not {view.nbytes}")
+        return int.from_bytes(view.tobytes(), "little")
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"v128 takes 16 bytes or an int, not {type(value).__name__}")
     return to_integer(value, 128) & (1 << 128) - 1
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from wasmine.abi.objects import TAG_OFFSET, exception_layout
 from wasmine.api.convert import from_bits, to_bits
-from wasmine.api.owner import StoreObject
-from wasmine.errors import StoreError, WasmineError
+from wasmine.api.owner import StoreObject, foreign_object
+from wasmine.errors import WasmineError
 from wasmine.types import I64, FieldType, FunctionType, RefType, TagType, ValType
 from wasmine.vm.objects import read, write
 from wasmine.vm.tags import TagCell
@@ -21,7 +21,8 @@ class Tag(StoreObject):
     """What tells one kind of exception from another, and says what it carries.
 
     `Tag(FunctionType([I32]))` makes one of its own, in `store` or a new one, for a module that imports
-    it; modules export theirs. The type has no results.
+    it; modules export theirs. `exception.tag is tag` tells what was thrown. Raises TypeError for a type
+    that has results.
     """
 
     __slots__ = ("__weakref__", "_cell", "_store")
@@ -76,7 +77,7 @@ class Tag(StoreObject):
 
 
 class WasmException(WasmineError):
-    """An exception of WebAssembly: a tag, and the values that the tag's type says.
+    """An exception of WebAssembly : a tag, and the values that its type says.
 
     It comes out of the outermost call if nobody caught it; a host function raises one of its own,
     `raise WasmException(tag, 1, 2.5)`, to throw it in the code that called. What passes through
@@ -143,7 +144,7 @@ def exception_address(store: Store, exception: WasmException) -> int:
     """
     tag = exception.tag
     if tag.store is not store:
-        raise StoreError(f"{tag!r} belongs to another store")
+        raise foreign_object(tag)
     if exception.held is not None:
         return exception.held.address
     type_ = tag.type.type

@@ -77,11 +77,14 @@ class Function(StoreObject, _Base):
     """A function of a store, called like any other: `function(1, 2)`.
 
     i32 and i64 parameters take the signed and the unsigned range of their width, f32 and f64 any
-    real number, v128 sixteen bytes or an integer of 128 bits, externref any object, funcref a
-    Function of the same store; None is null. Results are signed integers, floats and bytes, several
-    of them a tuple. Raises TypeError or OverflowError
-    naming the parameter that does not fit, Trap if the code traps, StoreError if another thread is
-    inside the store, and whatever a host function raises.
+    real number, v128 a buffer of sixteen bytes or an integer of 128 bits. References: funcref takes a
+    Function of the same store, externref any object, anyref too (an int of 31 bits becomes an i31),
+    structref a Struct, arrayref an Array, exnref a WasmException; None is null. Results are signed
+    integers, floats, bytes and such objects, several of them a tuple.
+
+    Raises TypeError or OverflowError naming the parameter that does not fit, Trap if the code traps,
+    WasmException for an exception that it does not catch, StoreError if another thread is inside the
+    store, and whatever a host function raises.
 
     One function of one instance is always the same object, wherever it is taken from.
 

@@ -118,8 +118,11 @@ class HostCallable:
                 bits = to_bits(kind, value, store)
             except (TypeError, OverflowError) as error:
                 raise _explain(f"{self.name}() result {position} ({kind})", error) from None
-            content = bits.to_bytes(SLOT_SIZE, "little")
-            ctypes.memmove(slots + position * SLOT_SIZE, content, SLOT_SIZE)
+            slot = slots + position * SLOT_SIZE
+            if kind is V128:
+                ctypes.memmove(slot, bits.to_bytes(16, "little"), 16)
+            else:
+                ctypes.c_uint64.from_address(slot).value = bits
 
     def _values(self, result: object) -> tuple[object, ...]:
         count = len(self.type.results)

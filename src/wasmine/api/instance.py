@@ -64,11 +64,12 @@ class Exports(Mapping[str, Any]):
 
 
 class Instance:
-    """An instance of a module.
+    """An instance of a module: `Instance(module, {"env": {"log": print}}).exports.main()`.
 
-    `imports` maps module names to mappings of names to Functions, Memories, Tables, Globals, or
-    Python callables and, for constant globals, numbers; the exports of another instance are such a
-    mapping. Without `store` the instance joins that of the objects it imports, or makes its own.
+    `imports` maps module names to mappings of names to Functions, Memories, Tables, Globals, Tags, or
+    Python callables and, for constant globals, values; the exports of another instance are such a
+    mapping. Without `store` the instance joins that of the objects it imports, or makes its own; shared
+    memories belong to none.
 
     Raises LinkError naming every import that is missing or of another type; StoreError if objects
     of different stores meet; Trap if a segment does not fit or the start function traps, and

@@ -10,9 +10,10 @@ from wasmine.api.exceptions import Tag
 from wasmine.api.function import Function
 from wasmine.api.globals import Global
 from wasmine.api.memory import Memory
+from wasmine.api.owner import foreign_object
 from wasmine.api.store import Store
 from wasmine.api.table import Table
-from wasmine.errors import LinkError, StoreError
+from wasmine.errors import LinkError
 from wasmine.types import (
     DefinedType,
     FunctionType,
@@ -84,7 +85,7 @@ class _Resolver:
             return
         foreign = isinstance(value, Extern) and value.store is not self._store
         if foreign and not _is_shared(value):
-            raise StoreError(f"import {place}: {value!r} belongs to another store")
+            raise foreign_object(value, f"import {place}: ")
         problem = self._take(wanted, defined, value)
         if problem is not None:
             self._problems.append(

@@ -26,8 +26,9 @@ class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 
     `source` is the binary format as bytes, the text format as string or bytes, or the path of a file
-    with either. Raises MalformedModule (MalformedText for text), InvalidModule or UnsupportedFeature with the place in the module, and OSError for a path that
-    cannot be read.
+    with either: a string that begins with a parenthesis is text, any other a path. Raises
+    MalformedModule (MalformedText for text), InvalidModule or UnsupportedFeature with the place in the
+    module, and OSError for a path that cannot be read. Threads may share a module.
     """
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:

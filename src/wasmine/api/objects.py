@@ -103,7 +103,9 @@ class HeapObject(StoreObject):
 
     def _write(self, place: int, field: FieldType, value: object, what: str) -> None:
         if not field.mutable:
-            raise TypeError(f"{what} is immutable")
+            raise TypeError(
+                f"{what} is immutable: its type is {field.storage}, not (mut {field.storage})"
+            )
         if field.value.is_ref:
             self._store.context.exclusively(self._write_here, place, field, value, what)
         else:
@@ -131,8 +133,12 @@ class Struct(HeapObject):
 
     `Struct(type, values)` makes one in `store`, in that of the first object among the values, or
     in a new one; without values, of zeros and nulls. The type is a StructType or a DefinedType,
-    such as those of `Module.types`. Raises TypeError or OverflowError naming the field for a value
-    that does not fit, StoreError for objects of other stores.
+    such as those of `Module.types`, or the `type` of another object.
+
+    Fields have numbers, from 0. Values are converted as for a Function; packed fields, of 8 or 16 bits,
+    are read as unsigned integers. Raises TypeError or OverflowError naming the field for a value that
+    does not fit or a field that is immutable, IndexError for a field that there is not, StoreError for
+    objects of other stores, Trap if the heap is full.
     """
 
     __slots__ = ()
@@ -147,9 +153,9 @@ class Struct(HeapObject):
         self._require_new()
         type_ = _defined(type, StructType)
         fields = _fields(type_)
-        given = None if values is None else list(values)
+        given = None if values is None else _listed(values, "a Struct takes a list of its values")
         if given is not None and len(given) != len(fields):
-            raise TypeError(f"{type_} has {len(fields)} fields, not {len(given)}")
+            raise TypeError(f"{type_} has {len(fields)} fields, not {len(given)} as the values")
         if given is None:
             _require_defaults(type_, fields)
         store = _store_for(store, given)
@@ -168,9 +174,11 @@ class Struct(HeapObject):
         """The place and the type of a field. Raises IndexError if there is none."""
         composite = objects.struct_type(self._type)
         count = len(composite.fields)
+        if not hasattr(index, "__index__"):
+            raise TypeError(f"fields of a Struct have numbers; {index!r} is none")
         number = operator.index(index)
         if not -count <= number < count:
-            raise IndexError(f"field {index} of a struct of {count}")
+            raise IndexError(f"there is no field {index}: {self._type} has {count} fields")
         number %= count
         return self._address + struct_layout(composite).offsets[number], composite.fields[number]
 
@@ -196,7 +204,8 @@ class Array(HeapObject):
     like the elements, or from bytes, which are taken as they are, little-endian.
 
     `Array(type, values)` makes one, as `Struct` does, of these values or of a buffer;
-    `Array(type, length=10)` one of zeros or nulls.
+    `Array(type, length=10)` one of zeros or nulls. Raises what Struct does, and ValueError for as many
+    values as do not fit a slice.
     """
 
     __slots__ = ()
@@ -212,11 +221,12 @@ class Array(HeapObject):
         self._require_new()
         type_ = _defined(type, ArrayType)
         if (values is None) is (length is None):
-            raise TypeError("an Array is made of values, or of a length")
+            raise TypeError("an Array is made of values, or of a length= without any")
         given: list[object] | bytes | None = None
         if values is not None:
             given = _raw(objects.array_type(type_).field, values)
-            given = list(values) if given is None else given
+            if given is None:
+                given = _listed(values, "an Array takes a list of values, a buffer, or a length=")
         count = 0 if length is None else operator.index(length)
         if count < 0:
             raise ValueError(f"an array of {length} elements")
@@ -348,8 +358,17 @@ def _defined(type_: object, kind: type[StructType] | type[ArrayType]) -> Defined
     if isinstance(type_, kind):
         found = defined(type_)
     if found is None or not isinstance(found.composite, kind):
-        raise TypeError(f"a type is a {kind.__name__} or a DefinedType of one, not {type_!r}")
+        raise TypeError(
+            f"{type_!r} is not the type of such an object: it is made by {kind.__name__}(...), "
+            "or one of Module.types"
+        )
     return found
+
+
+def _listed(values: Iterable[object], what: str) -> list[object]:
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{what}, not {values!r}")
+    return list(values)
 
 
 def _require_defaults(type_: DefinedType, fields: Sequence[FieldType]) -> None:
@@ -383,7 +402,9 @@ def _raw(field: FieldType, values: object) -> bytes | None:
     kind = view.format.lstrip("@=<")
     if kind in ("B", "b", "c"):
         if view.nbytes % size:
-            raise TypeError(f"{view.nbytes} bytes are no array of {field.storage}")
+            raise TypeError(
+                f"{view.nbytes} bytes are no array of {field.storage}, which has {size} bytes each"
+            )
         return view.tobytes()
     same = kind in (_FLOATS if field.storage in (F32, F64) else _INTEGERS)
     return view.tobytes() if same and view.itemsize == size else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from wasmine.errors import StoreError
+
 if TYPE_CHECKING:
     from wasmine.api.store import Store
 
@@ -28,3 +30,11 @@ class StoreObject:
     def __reduce__(self) -> NoReturn:
         name = type(self).__name__
         raise TypeError(f"a {name} cannot be pickled or copied: it is part of its store")
+
+
+def foreign_object(value: object, place: str = "") -> StoreError:
+    """The error for an object that was used where it does not belong."""
+    return StoreError(
+        f"{place}{value!r} belongs to another store; what is made from Python is given "
+        "its store as store=instance.store"
+    )

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.abi.objects import FOREIGN_BIT, I31_BIT
 from wasmine.api.objects import HeapObject
-from wasmine.errors import StoreError
-from wasmine.types import DefinedType, RefType, heap_matches, top
+from wasmine.api.owner import foreign_object
+from wasmine.types import DefinedType, RefType, heap_matches, kind, top
 from wasmine.vm import objects
 
 if TYPE_CHECKING:
@@ -27,9 +27,14 @@ _I31_WIDTH: Final = 31
 _WANTED: Final = {
     "func": "a wasmine.Function",
     "extern": "any object",
-    "any": "an int, a wasmine.Struct, a wasmine.Array",
+    "any": "any object",
+    "eq": "an int, a wasmine.Struct, a wasmine.Array",
+    "i31": "an int",
+    "struct": "a wasmine.Struct",
+    "array": "a wasmine.Array",
     "exn": "a wasmine.WasmException",
 }
+"""What an abstract heap type takes; one that is not here takes nothing."""
 
 
 def address_of(store: Store, type_: RefType, value: object) -> int:
@@ -40,7 +45,7 @@ def address_of(store: Store, type_: RefType, value: object) -> int:
     """
     if value is None:
         if not type_.nullable:
-            raise TypeError(f"{type_} must be {_wanted(type_)}, not None")
+            raise _mismatch(type_, "None")
         return 0
     match top(type_.heap):
         case "func":
@@ -57,17 +62,18 @@ def _function(store: Store, type_: RefType, value: object) -> int:
     from wasmine.api.function import Function
 
     if not isinstance(value, Function):
-        raise _mismatch(type_, value)
+        hint = "; wasmine.Function makes one of a callable" if callable(value) else ""
+        raise _mismatch(type_, f"{type(value).__name__}{hint}")
     if value.store is not store:
-        raise StoreError(f"{value!r} belongs to another store")
+        raise foreign_object(value)
     if type_.heap != "func" and not heap_matches(store.function_type_at(value.address), type_.heap):
-        raise _mismatch(type_, value, str(value.type))
+        raise _mismatch(type_, f"Function of type {value.type}")
     return value.address
 
 
 def _external(store: Store, type_: RefType, value: object) -> int:
     if type_.heap != "extern":
-        raise _mismatch(type_, value)
+        raise _mismatch(type_, type(value).__name__)
     if isinstance(value, HeapObject):
         return objects.convert(_own(store, value))
     return store.context.references.box(value)
@@ -76,17 +82,17 @@ def _external(store: Store, type_: RefType, value: object) -> int:
 def _internal(store: Store, type_: RefType, value: object) -> int:
     if isinstance(value, HeapObject):
         if not heap_matches(value.type, type_.heap):
-            raise _mismatch(type_, value, str(value.type))
+            raise _mismatch(type_, f"{type(value).__name__} of type {value.type}")
         return _own(store, value)
     if not isinstance(value, int):
         if type_.heap != "any":
-            raise _mismatch(type_, value)
+            raise _mismatch(type_, type(value).__name__)
         return store.allocator.internalize(store.context.references.box(value))
     if not heap_matches("i31", type_.heap):
-        raise _mismatch(type_, value)
+        raise _mismatch(type_, type(value).__name__)
     number = operator.index(value)
     if not -(1 << _I31_WIDTH - 1) <= number < 1 << _I31_WIDTH:
-        raise OverflowError(f"{number} does not fit in {_I31_WIDTH} bits")
+        raise OverflowError(f"{number} does not fit in {_I31_WIDTH} bits, those of an i31")
     return objects.i31(number)
 
 
@@ -94,28 +100,29 @@ def _exception(store: Store, type_: RefType, value: object) -> int:
     from wasmine.api.exceptions import WasmException, exception_address
 
     if type_.heap != "exn" or not isinstance(value, WasmException):
-        raise _mismatch(type_, value)
+        raise _mismatch(type_, type(value).__name__)
     return exception_address(store, value)
 
 
 def _own(store: Store, value: HeapObject) -> int:
     if value.store is not store:
-        raise StoreError(f"{value!r} belongs to another store")
+        raise foreign_object(value)
     return value.address
 
 
-def _mismatch(type_: RefType, value: object, given: str = "") -> TypeError:
-    given = f" {given}" if given else ""
-    return TypeError(f"{type_} must be {_wanted(type_)}, not {type(value).__name__}{given}")
+def _mismatch(type_: RefType, given: str) -> TypeError:
+    return TypeError(f"{type_} must be {_wanted(type_)}, not {given}")
 
 
 def _wanted(type_: RefType) -> str:
     heap = type_.heap
-    exact = heap if isinstance(heap, DefinedType) else None
-    wanted = f"{_WANTED[top(heap)]}" if exact is None else f"a reference to {exact}"
-    if heap == "i31":
-        wanted = "an int"
-    return f"{wanted} or None" if type_.nullable else wanted
+    if isinstance(heap, DefinedType):
+        wanted = f"{_WANTED[kind(heap)]} of this type"
+    else:
+        wanted = _WANTED.get(str(heap), "")
+    if not type_.nullable:
+        return wanted or "nothing at all"
+    return f"{wanted} or None" if wanted else "None"
 
 
 def object_at(store: Store, type_: RefType, raw: int) -> object:

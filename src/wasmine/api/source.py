@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from wasmine.errors import MalformedText
+
 Source: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str]
 
 # the text format begins with a parenthesis or a comment
@@ -19,18 +21,25 @@ def read_source(source: object) -> bytes:
     """The binary format of a module that is given as bytes, text or path.
 
     A string is text if it begins as a module does, with a parenthesis or comment, and a path otherwise.
-    Bytes, and so the content of files, are text if they begin like that. Raises MalformedText, OSError,
-    TypeError.
+    Bytes, and so the content of files, are text if they begin like that. Raises MalformedText, with a
+    note that names the file, OSError, TypeError.
     """
     if isinstance(source, str) and _TEXT.match(source):
         return wat2wasm(source)
     if isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        data = Path(source).read_bytes()
-    else:
+        return _binary(bytes(source))
+    if not isinstance(source, str | os.PathLike):
         kind = type(source).__name__
         raise TypeError(f"a module is given as bytes, text or a path, not {kind}")
+    data = Path(source).read_bytes()
+    try:
+        return _binary(data)
+    except MalformedText as error:
+        error.add_note(f"in {os.fspath(source)}")
+        raise
+
+
+def _binary(data: bytes) -> bytes:
     return wat2wasm(data) if _TEXT_BYTES.match(data) else data
 
 

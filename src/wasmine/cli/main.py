@@ -24,7 +24,8 @@ from wasmine.errors import Trap, WasmineError
 _EPILOG: Final = """\
 exit codes:
   0    all is well
-  1    the module is invalid, a file cannot be read, an import is missing, or a script fails
+  1    the module is invalid, a file cannot be read, an import is missing, nobody caught an
+       exception, or a script fails
   2    the command line is wrong
   130  interrupted
   134  the program trapped

@@ -36,6 +36,7 @@ class FunctionBuilder:
         "callees",
         "calls",
         "certain",
+        "codes",
         "cold",
         "entry",
         "handler",
@@ -59,6 +60,7 @@ class FunctionBuilder:
         """With imports."""
         self.signature = module.signature_of(index)
         self.locals = [LLVM_TYPES[type_] for type_ in body.locals]
+        self.codes = body.codes
         self.offsets = body.offsets
         self.scope = scope
         """Number of the function's DISubprogram."""

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
 from wasmine.compiler import (
+    arrays,
     atomics,
+    casts,
     control,
     exceptions,
     lowering,
     memories,
     objects,
     variables,
-    vectormemory,
-    vectors,
 )
-from wasmine.compiler.builder import FunctionBuilder, Handler
+from wasmine.compiler.builder import FunctionBuilder
 from wasmine.compiler.control import Label
 from wasmine.compiler.ir import (
     CONSTANT,
@@ -34,7 +34,7 @@ from wasmine.compiler.ir import (
     load_value,
 )
 from wasmine.compiler.module import ModuleContext
-from wasmine.errors import InternalError, TrapCode, UnsupportedFeature
+from wasmine.errors import InternalError, TrapCode
 from wasmine.wasm.body import Body
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
 
@@ -53,53 +53,59 @@ in every block where it is alive, and a small module could keep it busy for minu
 HANDLED, CONSTANTS, BINARY, COMPARE, UNARY = range(5)
 """What the loop does for a row: call its handler, or apply its template in one of these ways."""
 
-_TEMPLATES: Final = {
-    CONSTANTS: CONSTANT,
-    BINARY: lowering.BINARY,
-    COMPARE: lowering.COMPARE,
-    UNARY: lowering.UNARY,
-}
-_HANDLERS: Final = (
-    lowering.HANDLERS,
-    control.HANDLERS,
-    exceptions.HANDLERS,
-    variables.HANDLERS,
-    memories.HANDLERS,
-    atomics.HANDLERS,
-    vectors.HANDLERS,
-    vectormemory.HANDLERS,
-    objects.HANDLERS,
+TABLES: Final = (
+    (CONSTANTS, CONSTANT),
+    (BINARY, lowering.BINARY),
+    (COMPARE, lowering.COMPARE),
+    (UNARY, lowering.UNARY),
+    (HANDLED, lowering.HANDLERS),
+    (HANDLED, control.HANDLERS),
+    (HANDLED, exceptions.HANDLERS),
+    (HANDLED, variables.HANDLERS),
+    (HANDLED, memories.HANDLERS),
+    (HANDLED, atomics.HANDLERS),
+    (HANDLED, objects.HANDLERS),
+    (HANDLED, arrays.HANDLERS),
+    (HANDLED, casts.HANDLERS),
 )
 Row: TypeAlias = tuple[int, Callable[..., Any]]
 
 
-def _unsupported(opcode: Opcode) -> Handler:
-    def refuse(f: FunctionBuilder, position: int, _: Any) -> NoReturn:
-        raise UnsupportedFeature(
-            f"{opcode.mnemonic} needs the {opcode.feature} proposal, which is not implemented",
-            f.offsets[position],
-            f.index,
-        )
+def _bind_vectors(f: FunctionBuilder, position: int, immediate: Any) -> object:
+    """What handles the first of the instructions on vectors.
 
-    return refuse
+    Their templates take longer to make than those of all others, and few modules have any.
+    """
+    from wasmine.compiler import vectormemory, vectors
 
-
-def _bind() -> list[Row]:
-    """How each row of the opcode table is lowered, by its index."""
-    bound: dict[str, Row] = {}
-    tables: list[tuple[int, Mapping[str, Callable[..., Any]]]] = [
-        *_TEMPLATES.items(),
-        *((HANDLED, handlers) for handlers in _HANDLERS),
-    ]
-    for kind, table in tables:
-        for name, function in table.items():
-            if name not in BY_NAME or name in bound:
-                raise InternalError(f"no or several instructions are named {name}")
-            bound[name] = (kind, function)
-    return [bound.get(opcode.name) or (HANDLED, _unsupported(opcode)) for opcode in OPCODES]
+    _bind(HANDLED, vectors.HANDLERS)
+    _bind(HANDLED, vectormemory.HANDLERS)
+    _, handler = ROWS[f.codes[position]]
+    return handler(f, position, immediate)
 
 
-ROWS: Final = _bind()
+def _unbound(opcode: Opcode) -> Row | None:
+    """The row of an instruction that no table has been asked for yet."""
+    return (HANDLED, _bind_vectors) if opcode.feature in ("simd", "relaxed-simd") else None
+
+
+def _bind(kind: int, table: Mapping[str, Callable[..., Any]]) -> None:
+    """Settle how these instructions are lowered."""
+    for name, function in table.items():
+        opcode = BY_NAME.get(name)
+        row = (kind, function)
+        # Two threads may come here with the same table.
+        if opcode is None or ROWS[opcode.index] not in (_unbound(opcode), row):
+            raise InternalError(f"no or several instructions are named {name}")
+        ROWS[opcode.index] = row
+
+
+ROWS: Final[list[Any]] = [_unbound(opcode) for opcode in OPCODES]
+"""How each row of the opcode table is lowered, by its index."""
+for _kind, _table in TABLES:
+    _bind(_kind, _table)
+if _missing := [opcode.name for opcode in OPCODES if not ROWS[opcode.index]]:
+    raise InternalError(f"nothing lowers {_missing}")
 LOCAL_GET: Final = BY_NAME["local.get"].index
 ELSE: Final = BY_NAME["else"].index
 END: Final = BY_NAME["end"].index
@@ -213,7 +219,7 @@ def translate_function(
     """The definition of a function, and what is known of it then.
 
     `index` counts imports too; `body` has been validated; `scope` is the number of metadata that
-    is free for the function. Raises UnsupportedFeature.
+    is free for the function. Raises UnsupportedFeature for more parameters than can be passed.
     """
     f = FunctionBuilder(module, index, body, scope)
     signature = f.signature

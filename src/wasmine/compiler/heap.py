@@ -46,26 +46,28 @@ _DISPLAY: Final = offset_of(VMTypeRecord, "display")
 _BARRIER: Final = 'fence syncscope("singlethread") seq_cst'
 
 
-def _store(f: FunctionBuilder) -> Pointer:
-    return Pointer(
-        "%heap.store",
-        f"%heap.storep = getelementptr i8, ptr %vmctx, i64 {f.module.offsets.vmctx_store()}\n"
-        f"%heap.store = load ptr, ptr %heap.storep{INVARIANT}{IN_CONTEXT}",
-    )
-
-
 def _field_of_store(f: FunctionBuilder, field: str) -> str:
     """A field of the VMStoreContext that stays the same once the module has an instance."""
-    name = f"%heap.{field}"
+    name = f"%{field}"
     offset = offset_of(VMStoreContext, field)
     return f.open(
-        _store(f),
         Pointer(
             name,
-            f"{name}p = getelementptr i8, ptr %heap.store, i64 {offset}\n"
+            f"{name}p = getelementptr i8, ptr {f.store()}, i64 {offset}\n"
             f"{name} = load ptr, ptr {name}p{INVARIANT}{IN_CONTEXT}",
         ),
     )
+
+
+def type_record(f: FunctionBuilder, stem: str, number: str) -> str:
+    """The address of the record of a type by its number, an i32; `stem` is what names begin with."""
+    types = _field_of_store(f, "types")  # which never move
+    f.append(
+        f"{stem}w = zext i32 {number} to i64\n"
+        f"{stem}o = mul nuw i64 {stem}w, {size_of(VMTypeRecord)}\n"
+        f"{stem}r = getelementptr i8, ptr {types}, i64 {stem}o"
+    )
+    return f"{stem}r"
 
 
 def allocate(
@@ -75,17 +77,14 @@ def allocate(
     size: int,
     *,
     length: int = 0,
-    suffix: str = "",
 ) -> str:
     """A new object of `size` bytes, header included; the name of its address.
 
     `type_number` is an i32. Everything behind the header is zero. An array of constant `length` must
-    have a byte more than its elements (see `allocate_array`). `suffix` tells several objects of one
-    instruction apart. Traps if memory is out.
+    have a byte more than its elements (see `allocate_array`). Traps if memory is out.
     """
     f.calls = True
-    n = f"{position}{suffix}"
-    new = f"%o{n}"
+    new = f"%o{position}"
     if size > LARGEST_CELL:
         f.append(f"{new} = call ptr @{ALLOCATE}(ptr %vmctx, i64 {size}) #3{f.location(position)}")
     else:
@@ -99,17 +98,17 @@ def allocate(
             f"{new}l = load ptr, ptr {new}m{IN_CONTEXT}\n"
             f"{new}n = getelementptr i8, ptr {new}f, i64 {CELL_SIZES[index]}\n"
             f"{new}x = icmp ugt ptr {new}n, {new}l\n"
-            f"br i1 {new}x, label %A{n}s, label %A{n}f{UNLIKELY}\n"
-            f"A{n}f:\n"
+            f"br i1 {new}x, label %A{position}s, label %A{position}f{UNLIKELY}\n"
+            f"A{position}f:\n"
             f"store ptr {new}n, ptr {new}c{IN_CONTEXT}\n"
-            f"br label %A{n}\n"
-            f"A{n}:\n"
-            f"{new} = phi ptr [ {new}f, %A{n}f ], [ {new}s, %A{n}s ]"
+            f"br label %A{position}\n"
+            f"A{position}:\n"
+            f"{new} = phi ptr [ {new}f, %A{position}f ], [ {new}s, %A{position}s ]"
         )
         f.cold.append(
-            f"A{n}s:\n"
+            f"A{position}s:\n"
             f"{new}s = call ptr @{ALLOCATE}(ptr %vmctx, i64 {size}) #3{f.location(position)}\n"
-            f"br label %A{n}"
+            f"br label %A{position}"
         )
     header = f"{new}t"
     f.append(f"{header} = zext i32 {type_number} to i64")
@@ -126,23 +125,20 @@ def allocate_array(
     type_number: str,
     length: str,
     layout: ArrayLayout,
-    *,
-    suffix: str = "",
 ) -> str:
     """A new array of `length` elements, all zero, with its header; the name of its address.
 
     `type_number` and `length` are i32. Traps if the array is too large or memory is out.
     """
     f.calls = True
-    n = f"{position}{suffix}"
-    new = f"%o{n}"
+    new = f"%o{position}"
     f.append(
         f"{new}w = zext i32 {length} to i64\n"
         f"{new}e = mul nuw i64 {new}w, {layout.element_size}\n"
         f"{new}b = add nuw i64 {new}e, {layout.elements}\n"
         f"{new}x = icmp ugt i64 {new}b, {MAXIMUM_ARRAY_SIZE}"
     )
-    f.trap_if(f"{new}x", position, TrapCode.ALLOCATION_TOO_LARGE, f"{suffix}a")
+    f.trap_if(f"{new}x", position, TrapCode.ALLOCATION_TOO_LARGE, "a")
     f.append(
         f"{new} = call ptr @{ALLOCATE_ARRAY}(ptr %vmctx, i32 {type_number}, i32 {length}, "
         f"i64 {new}b) #3{f.location(position)}"
@@ -150,9 +146,9 @@ def allocate_array(
     return new
 
 
-def type_of(f: FunctionBuilder, position: int, address: str, suffix: str = "") -> str:
+def type_of(f: FunctionBuilder, position: int, address: str) -> str:
     """The type number of an object, an i32. `address` is that of an object and not tagged."""
-    name = f"%q{position}{suffix}t"
+    name = f"%q{position}t"
     f.append(f"{name} = load i32, ptr {address}")
     return name
 
@@ -163,42 +159,20 @@ def is_subtype(
     actual: str,
     expected: str,
     type_: DefinedType,
-    *,
-    suffix: str = "",
 ) -> str:
     """Whether the type with the number `actual` is `type_`, or is declared below it; an i1.
 
     `expected` is the number of `type_`. Both are i32. For functions `actual` is the `type_index` of
     their record.
     """
-    name = f"%q{position}{suffix}"
+    name = f"%q{position}"
     if type_.final:
         f.append(f"{name} = icmp eq i32 {actual}, {expected}")
         return name
-    types = _field_of_store(f, "types")
+    record = type_record(f, name, actual)
     f.append(
-        f"{name}w = zext i32 {actual} to i64\n"
-        f"{name}o = mul nuw i64 {name}w, {size_of(VMTypeRecord)}\n"
-        f"{name}r = getelementptr i8, ptr {types}, i64 {name}o\n"
-        f"{name}p = getelementptr i8, ptr {name}r, i64 {_DISPLAY + 4 * type_.depth}\n"
+        f"{name}p = getelementptr i8, ptr {record}, i64 {_DISPLAY + 4 * type_.depth}\n"
         f"{name}d = load i32, ptr {name}p{INVARIANT}{IN_CONTEXT}\n"
         f"{name} = icmp eq i32 {name}d, {expected}"
     )
     return name
-
-
-def is_instance(
-    f: FunctionBuilder,
-    position: int,
-    address: str,
-    expected: str,
-    type_: DefinedType,
-    *,
-    suffix: str = "",
-) -> str:
-    """Whether an object has a type or one below it; an i1. Parameters as those of `is_subtype`.
-
-    `address` must be that of an object: neither null nor an i31 nor tagged.
-    """
-    actual = type_of(f, position, address, suffix)
-    return is_subtype(f, position, actual, expected, type_, suffix=suffix)

@@ -248,10 +248,7 @@ class Lazy(dict[int, T]):
 
 
 class ModuleContext:
-    """A module, where its parts lie in VMContext, and how its code is to be generated.
-
-    Asking for a global raises UnsupportedFeature if it cannot be compiled.
-    """
+    """A module, where its parts lie in VMContext, and how its code is to be generated."""
 
     def __init__(self, info: ModuleInfo, options: Options) -> None:
         self.info = info

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from wasmine.abi.libcalls import OWN
-from wasmine.compiler import exceptions, heap, objects, variables
+from wasmine.compiler import arrays, exceptions, heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
@@ -69,7 +69,7 @@ class Unit:
     def add(self, index: int, body: Body) -> None:
         """Define a function, by its index with imports; `body` has been validated.
 
-        Raises UnsupportedFeature if it needs what is not implemented.
+        Raises UnsupportedFeature for more parameters or results than can be passed.
         """
         scope = FIRST_SUBPROGRAM + len(self._subprograms)
         text, function = translate_function(self._module, index, body, scope)
@@ -92,6 +92,7 @@ class Unit:
                 variables.EXTERNALS,
                 heap.EXTERNALS,
                 objects.EXTERNALS,
+                arrays.EXTERNALS,
                 _OWN_FUNCTIONS,
                 exceptions.EXTERNALS,
                 ATTRIBUTES.format(nounwind="" if self._unwinds else "nounwind"),

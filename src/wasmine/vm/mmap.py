@@ -87,13 +87,6 @@ class Mmap:
         return cls(length, PROT_READ_WRITE)
 
     @classmethod
-    def accessible_reserved(cls, accessible: int, length: int) -> Self:
-        """Reserve `length` bytes and make the first `accessible` of them readable and writable."""
-        mapping = cls(length)
-        mapping.make_accessible(0, accessible)
-        return mapping
-
-    @classmethod
     def largest(cls, lengths: Iterable[int], protection: int = PROT_NONE) -> Self:
         """A mapping of the first of these lengths that there is address space for."""
         error = ResourceError("no length to map")

@@ -73,7 +73,7 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
     except (MalformedModule, InvalidModule) as error:
         starts_behind = bool(body.offsets) and body.offsets[-1] >= entry.end
         found = _no_end(info, local_index) if starts_behind else error
-        found.function = info.imported_functions + local_index
+        info.blame(found, info.imported_functions + local_index)
         raise found from None
     return body
 

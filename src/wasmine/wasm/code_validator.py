@@ -139,7 +139,7 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
     except CompileError as error:
         if error.offset is None:
             error.offset = body.offsets[position]
-        error.function = info.imported_functions + local_index
+        info.blame(error, info.imported_functions + local_index)
         raise
 
 

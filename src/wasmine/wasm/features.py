@@ -9,12 +9,15 @@ from typing import Final, Self
 from wasmine.errors import CompileError, MalformedModule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Features:
     """Proposals that modules may use, beyond the first version of WebAssembly.
 
-    The default is WebAssembly 3.0 and threads; iterating gives the names of what is on. Where a proposal builds on another one, as
-    `gc` does on `function_references`, switching off the other one takes its part away only.
+    `Features(gc=False)` is the default, WebAssembly 3.0 and threads, without one; `Features.of(["simd"])`
+    are those named and no others; iterating gives the names of what is on. Where a proposal builds on
+    another one, as `gc` does on `function_references`, switching off the other one takes its part away
+    only. A module that uses what is off is malformed or invalid, as without the proposal. Raises
+    TypeError for unknown names.
     """
 
     sign_extension: bool = True
@@ -72,6 +75,14 @@ class Features:
         for field in fields(self):
             if getattr(self, field.name):
                 yield field.name.replace("_", "-")
+
+    def __repr__(self) -> str:
+        different = (
+            f"{field.name}={getattr(self, field.name)}"
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        )
+        return f"Features({', '.join(different)})"
 
     def has(self, proposal: str) -> bool:
         """Whether a proposal, named as in the opcode table, is on; the first version always is."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
-from wasmine.errors import InvalidModule
+from wasmine.errors import CompileError, InvalidModule
 from wasmine.types import (
     DefinedType,
     FunctionType,
@@ -232,6 +232,11 @@ class ModuleInfo:
         # the first export of a function counts
         found.update((entry.index, entry.name) for entry in reversed(exports))
         return found
+
+    def blame(self, error: CompileError, function: int) -> None:
+        """Say in an error which function it is about, by its index with imports."""
+        error.function = function
+        error.function_name = self.function_name(function)
 
     def function_name(self, index: int) -> str | None:
         """A name for people: from the name section, else from an export, else from its import."""

@@ -130,7 +130,7 @@ def _check_functions(info: ModuleInfo) -> None:
         try:
             info.function_type(type_index, place)
         except InvalidModule as error:
-            error.function = function
+            info.blame(error, function)
             raise
 
 

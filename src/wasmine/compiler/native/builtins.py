@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 
 from wasmine.abi.libcalls import BUILTINS, OWN, IndexSpace, LibCall
+from wasmine.compiler.native.memories import MEMORIES
+from wasmine.compiler.native.tables import TABLES
 
 HELPERS = r"""
 define internal ptr @instance(ptr %vmctx) alwaysinline {
@@ -25,298 +27,6 @@ define internal i1 @fits(i64 %start, i64 %length, i64 %limit) alwaysinline {
   %low = icmp ule i64 %start, %room
   %fits = and i1 %short, %low
   ret i1 %fits
-}
-
-define internal i1 @counts_references(ptr %table) alwaysinline {
-  %kind = get i64 VMLinearTable.element_kind, %table
-  %extern = icmp eq i64 %kind, $externref_kind
-  ret i1 %extern
-}
-
-define internal void @set_element(ptr %table, ptr %slot, ptr %value) alwaysinline {
-  %counts = call i1 @counts_references(ptr %table)
-  br i1 %counts, label %counted, label %plain
-counted:
-  call void @wasmine_externref_store(ptr null, ptr %slot, ptr %value)
-  ret void
-plain:
-  store volatile ptr %value, ptr %slot
-  ret void
-}
-
-; Growing in place, one thread at a time: a shared memory may be grown by several. Who holds the lock
-; needs nothing that another thread may have, so that waiting for it is short.
-define internal void @lock(ptr %lock) noinline {
-entry:
-  br label %try
-try:
-  %pair = cmpxchg ptr %lock, i32 0, i32 1 acquire monotonic
-  %taken = extractvalue { i32, i1 } %pair, 1
-  br i1 %taken, label %done, label %wait
-wait:
-  %ignored = call i32 @sched_yield()
-  br label %try
-done:
-  ret void
-}
-
-define internal void @unlock(ptr %lock) alwaysinline {
-  store atomic i32 0, ptr %lock release, align 4
-  ret void
-}
-
-; Grow by `delta` pages: the old number of pages, or -1.
-define i64 @wasmine_grow_memory(ptr %memory, i64 %delta) noinline {
-  %definition = get ptr VMLinearMemory.definition, %memory
-  %length.p = at VMMemoryDefinition.current_length, %definition
-  %none = icmp eq i64 %delta, 0
-  br i1 %none, label %same, label %begin
-same:
-  %present = load atomic i64, ptr %length.p seq_cst, align 8
-  %present.pages = lshr i64 %present, 16
-  ret i64 %present.pages
-begin:
-  %lock.p = at VMLinearMemory.lock, %memory
-  call void @lock(ptr %lock.p)
-  %length = load atomic i64, ptr %length.p seq_cst, align 8
-  %pages = lshr i64 %length, 16
-  %maximum = get i64 VMLinearMemory.maximum_pages, %memory
-  %possible = call i64 @llvm.usub.sat.i64(i64 %maximum, i64 %pages)
-  %too_many = icmp ugt i64 %delta, %possible
-  br i1 %too_many, label %fail, label %room
-room:
-  %bytes = shl i64 %delta, 16
-  %new.bytes = add i64 %length, %bytes
-  %reserved = get i64 VMLinearMemory.reserved_bytes, %memory
-  %fits = icmp ule i64 %new.bytes, %reserved
-  br i1 %fits, label %commit, label %move
-commit:
-  %base = get ptr VMMemoryDefinition.base, %definition
-  %start = getelementptr i8, ptr %base, i64 %length
-  %status = call i32 @mprotect(ptr %start, i64 %bytes, i32 3)
-  %failed = icmp ne i32 %status, 0
-  br i1 %failed, label %fail, label %publish
-publish:
-  store atomic i64 %new.bytes, ptr %length.p seq_cst, align 8
-  call void @unlock(ptr %lock.p)
-  ret i64 %pages
-move:
-  call void @unlock(ptr %lock.p)
-  %moved = call i64 @move_memory(ptr %memory, i64 %delta)
-  ret i64 %moved
-fail:
-  call void @unlock(ptr %lock.p)
-  ret i64 -1
-}
-
-; Much has been copied or filled: signals may have come meanwhile.
-define internal void @after_bytes(i64 %length) alwaysinline {
-  %much = icmp ugt i64 %length, $many_bytes
-  br i1 %much, label %look, label %done
-look:
-  call void @wasmine_look_for_signals()
-  br label %done
-done:
-  ret void
-}
-
-define internal i1 @copy_memory(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) alwaysinline {
-  %d.definition = get ptr VMLinearMemory.definition, %d
-  %d.limit = get i64 VMMemoryDefinition.current_length, %d.definition
-  %s.definition = get ptr VMLinearMemory.definition, %s
-  %s.limit = get i64 VMMemoryDefinition.current_length, %s.definition
-  %src.ok = call i1 @fits(i64 %src, i64 %length, i64 %s.limit)
-  %dst.ok = call i1 @fits(i64 %dst, i64 %length, i64 %d.limit)
-  %ok = and i1 %src.ok, %dst.ok
-  br i1 %ok, label %copy, label %done
-copy:
-  %d.base = get ptr VMMemoryDefinition.base, %d.definition
-  %to = getelementptr i8, ptr %d.base, i64 %dst
-  %s.base = get ptr VMMemoryDefinition.base, %s.definition
-  %from = getelementptr i8, ptr %s.base, i64 %src
-  call void @llvm.memmove.p0.p0.i64(ptr %to, ptr %from, i64 %length, i1 false)
-  call void @after_bytes(i64 %length)
-  br label %done
-done:
-  ret i1 %ok
-}
-
-define internal i1 @fill_memory(ptr %m, i64 %dst, i32 %value, i64 %length) alwaysinline {
-  %definition = get ptr VMLinearMemory.definition, %m
-  %limit = get i64 VMMemoryDefinition.current_length, %definition
-  %ok = call i1 @fits(i64 %dst, i64 %length, i64 %limit)
-  br i1 %ok, label %fill, label %done
-fill:
-  %base = get ptr VMMemoryDefinition.base, %definition
-  %to = getelementptr i8, ptr %base, i64 %dst
-  %byte = trunc i32 %value to i8
-  call void @llvm.memset.p0.i64(ptr %to, i8 %byte, i64 %length, i1 false)
-  call void @after_bytes(i64 %length)
-  br label %done
-done:
-  ret i1 %ok
-}
-
-define internal i1 @init_memory(ptr %m, ptr %data, i64 %dst, i64 %src, i64 %length) {
-  %definition = get ptr VMLinearMemory.definition, %m
-  %limit = get i64 VMMemoryDefinition.current_length, %definition
-  %available = get i64 VMSegment.length, %data
-  %src.ok = call i1 @fits(i64 %src, i64 %length, i64 %available)
-  %dst.ok = call i1 @fits(i64 %dst, i64 %length, i64 %limit)
-  %ok = and i1 %src.ok, %dst.ok
-  br i1 %ok, label %copy, label %done
-copy:
-  %base = get ptr VMMemoryDefinition.base, %definition
-  %to = getelementptr i8, ptr %base, i64 %dst
-  %bytes = get ptr VMSegment.base, %data
-  %from = getelementptr i8, ptr %bytes, i64 %src
-  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %length, i1 false)
-  call void @after_bytes(i64 %length)
-  br label %done
-done:
-  ret i1 %ok
-}
-
-define internal i64 @table_length(ptr %t) alwaysinline {
-  %definition = get ptr VMLinearTable.definition, %t
-  %size = get i32 VMTableDefinition.current_elements, %definition
-  %wide = zext i32 %size to i64
-  ret i64 %wide
-}
-
-define internal ptr @table_slot(ptr %t, i64 %index) alwaysinline {
-  %definition = get ptr VMLinearTable.definition, %t
-  %base = get ptr VMTableDefinition.base, %definition
-  %slot = getelementptr ptr, ptr %base, i64 %index
-  ret ptr %slot
-}
-
-; Set the elements from `first` up to `end`, which exist.
-define internal void @set_elements(ptr %t, i64 %first, i64 %end, ptr %value) {
-entry:
-  %base = call ptr @table_slot(ptr %t, i64 0)
-  br label %head
-head:
-  %i = phi i64 [ %first, %entry ], [ %next, %body ]
-  %more = icmp ult i64 %i, %end
-  br i1 %more, label %body, label %done
-body:
-  %slot = getelementptr ptr, ptr %base, i64 %i
-  call void @set_element(ptr %t, ptr %slot, ptr %value)
-  %next = add i64 %i, 1
-  br label %head
-done:
-  ret void
-}
-
-; Grow by `delta` elements: the old number of elements, or -1.
-define internal i64 @grow_table(ptr %t, ptr %init, i64 %delta) {
-  %size = call i64 @table_length(ptr %t)
-  %maximum = get i64 VMLinearTable.maximum, %t
-  %possible = call i64 @llvm.usub.sat.i64(i64 %maximum, i64 %size)
-  %too_many = icmp ugt i64 %delta, %possible
-  br i1 %too_many, label %fail, label %fill
-fill:
-  %new = add i64 %size, %delta
-  call void @set_elements(ptr %t, i64 %size, i64 %new, ptr %init)
-  %definition = get ptr VMLinearTable.definition, %t
-  %new.n = trunc i64 %new to i32
-  put i32 %new.n, VMTableDefinition.current_elements, %definition
-  ret i64 %size
-fail:
-  ret i64 -1
-}
-
-define internal i1 @fill_table(ptr %t, i64 %start, ptr %value, i64 %length) {
-  %size = call i64 @table_length(ptr %t)
-  %ok = call i1 @fits(i64 %start, i64 %length, i64 %size)
-  br i1 %ok, label %fill, label %done
-fill:
-  %end = add i64 %start, %length
-  call void @set_elements(ptr %t, i64 %start, i64 %end, ptr %value)
-  br label %done
-done:
-  ret i1 %ok
-}
-
-define internal i1 @init_table(ptr %t, ptr %elements, i64 %dst, i64 %src, i64 %length) {
-  %limit = call i64 @table_length(ptr %t)
-  %available = get i64 VMSegment.length, %elements
-  %src.ok = call i1 @fits(i64 %src, i64 %length, i64 %available)
-  %dst.ok = call i1 @fits(i64 %dst, i64 %length, i64 %limit)
-  %ok = and i1 %src.ok, %dst.ok
-  br i1 %ok, label %copy, label %done
-copy:
-  %to = call ptr @table_slot(ptr %t, i64 %dst)
-  %refs = get ptr VMSegment.base, %elements
-  %from = getelementptr ptr, ptr %refs, i64 %src
-  call void @copy_elements(ptr %t, ptr %to, ptr %from, i64 %length)
-  br label %done
-done:
-  ret i1 %ok
-}
-
-define internal i1 @copy_table(ptr %d, ptr %s, i64 %dst, i64 %src, i64 %length) {
-  %d.limit = call i64 @table_length(ptr %d)
-  %s.limit = call i64 @table_length(ptr %s)
-  %src.ok = call i1 @fits(i64 %src, i64 %length, i64 %s.limit)
-  %dst.ok = call i1 @fits(i64 %dst, i64 %length, i64 %d.limit)
-  %ok = and i1 %src.ok, %dst.ok
-  br i1 %ok, label %copy, label %done
-copy:
-  %to = call ptr @table_slot(ptr %d, i64 %dst)
-  %from = call ptr @table_slot(ptr %s, i64 %src)
-  call void @copy_elements(ptr %d, ptr %to, ptr %from, i64 %length)
-  br label %done
-done:
-  ret i1 %ok
-}
-
-; Set elements of a table to these references, in the order that overlapping places need.
-define internal void @copy_elements(ptr %table, ptr %to, ptr %from, i64 %count) {
-entry:
-  %forward = icmp ule ptr %to, %from
-  %last = sub i64 %count, 1
-  br label %head
-head:
-  %i = phi i64 [ 0, %entry ], [ %next, %body ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %body, label %done
-body:
-  %mirrored = sub i64 %last, %i
-  %k = select i1 %forward, i64 %i, i64 %mirrored
-  %source = getelementptr ptr, ptr %from, i64 %k
-  %value = load ptr, ptr %source
-  %slot = getelementptr ptr, ptr %to, i64 %k
-  call void @set_element(ptr %table, ptr %slot, ptr %value)
-  %next = add i64 %i, 1
-  br label %head
-done:
-  ret void
-}
-
-; A dynamic memory that outgrows its mapping is moved by the Python side, under the lock.
-define internal i64 @move_memory(ptr %memory, i64 %delta) noinline {
-  %thread = call ptr @current_thread()
-  %landing = get ptr ThreadRecord.landing, %thread
-  %tstate = get ptr Landing.tstate, %landing
-  call void @PyEval_RestoreThread(ptr %tstate)
-  %address = ptrtoint ptr %memory to i64
-  %memory.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
-  %delta.o = call ptr @PyLong_FromUnsignedLongLong(i64 %delta)
-  %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_grow_memory, ptr %memory.o, ptr %delta.o, ptr null)
-  call void @Py_DecRef(ptr %memory.o)
-  call void @Py_DecRef(ptr %delta.o)
-  %raised = icmp eq ptr %result, null
-  br i1 %raised, label %unwind, label %back
-back:
-  %pages = call i64 @PyLong_AsLongLong(ptr %result)
-  call void @Py_DecRef(ptr %result)
-  %again = call ptr @PyEval_SaveThread()
-  ret i64 %pages
-unwind:
-  call void @wasmine_unwind(ptr %landing)
-  unreachable
 }
 """
 
@@ -536,8 +246,13 @@ def _widen(row: LibCall, body: str) -> str:
     return "".join(lines)
 
 
+_FREQUENT = ("memory_copy", "memory_fill", "memory64_copy", "memory64_fill")
+"""What compiled code calls so often that the instructions before the real work matter."""
+
+
 def _define(row: LibCall) -> str:
-    body = BODIES[row.name.removeprefix("imported_")]
+    name = row.name.removeprefix("imported_")
+    body = BODIES[name]
     body = _widen(row, body) + body
     if row.space is IndexSpace.LOCAL:
         kinds = {name for name, _ in row.parameters}
@@ -547,10 +262,17 @@ def _define(row: LibCall) -> str:
         for name, kind in row.parameters
     )
     result = "void" if row.result == "noreturn" else row.result
-    return f"define {result} @{row.symbol}({parameters}) {{{body}{_trap(row)}}}\n"
+    cold = "" if name in _FREQUENT else "$cold "
+    return f"define {result} @{row.symbol}({parameters}) {cold}{{{body}{_trap(row)}}}\n"
 
 
 def builtins() -> str:
     """The IR of all builtins, and of our own rows that take a VMContext as they do."""
     rows = (*BUILTINS, *(row for row in OWN if row.name in BODIES))
-    return HELPERS + "".join(map(_by_index, _SPACES)) + "\n".join(map(_define, rows))
+    return (
+        HELPERS
+        + MEMORIES
+        + TABLES
+        + "".join(map(_by_index, _SPACES))
+        + "\n".join(map(_define, rows))
+    )

@@ -87,7 +87,7 @@ done:
 
 ; After a conversion that failed: 1 if what was raised is none of the errors that mean "this is not
 ; such a number", and must therefore reach the caller. Those are cleared.
-define i32 @wasmine_other_error() {
+define i32 @wasmine_other_error() $cold {
   %error = call ptr @PyErr_Occurred()
   %none = icmp eq ptr %error, null
   br i1 %none, label %no, label %look
@@ -108,7 +108,7 @@ yes:
 
 ; A call whose arguments the thunk could not take as they are: Python checks and converts them,
 ; and calls again with what they became, or raises the error that names the parameter.
-define ptr @wasmine_slow_call(ptr %python, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords) {
+define ptr @wasmine_slow_call(ptr %python, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords) $cold {
 entry:
   %other = call i32 @wasmine_other_error()
   %raised = icmp ne i32 %other, 0
@@ -140,7 +140,7 @@ error:
 }
 
 ; The exception for the trap in the thread's record; the interpreter lock is held.
-define void @wasmine_raise_trap(ptr %landing) noinline {
+define void @wasmine_raise_trap(ptr %landing) $cold {
   %thread = call ptr @current_thread()
   %address = ptrtoint ptr %thread to i64
   %thread.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)

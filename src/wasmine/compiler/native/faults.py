@@ -40,7 +40,7 @@ define internal ptr @current_thread() alwaysinline {
 }
 
 ; The record of this thread if a signal interrupted compiled code that it had entered, else null.
-define internal ptr @thread_in_wasm(ptr %context) {
+define internal ptr @thread_in_wasm(ptr %context) $cold {
 entry:
   %pc.p = getelementptr i8, ptr %context, i64 $pc_offset
   %pc = load i64, ptr %pc.p
@@ -63,7 +63,7 @@ elsewhere:
 ; Record the trap in the thread's record and go to the innermost landing place.
 ; The slice of the stack between the trap and that place is saved for the backtrace. Below `readable`
 ; it cannot be read: the stack pointer of a function that ran into the guard page is in that page.
-define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address, i64 %readable) noreturn noinline {
+define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %address, i64 %readable) noreturn $cold {
   put i64 %code, ThreadRecord.trap_code, %thread
   put i64 %pc, ThreadRecord.trap_pc, %thread
   put i64 %sp, ThreadRecord.trap_sp, %thread
@@ -92,7 +92,7 @@ define internal void @land(ptr %thread, i64 %code, i64 %pc, i64 %sp, i64 %addres
 
 ; SIGSEGV and SIGBUS. A fault in compiled code is an access out of bounds, or the end of the native
 ; stack when the address is beside the stack pointer; any other goes to whoever was installed before.
-define void @wasmine_handler(i32 %signal, ptr %info, ptr %context) {
+define void @wasmine_handler(i32 %signal, ptr %info, ptr %context) $cold {
 entry:
   %thread = call ptr @thread_in_wasm(ptr %context)
   %elsewhere = icmp eq ptr %thread, null
@@ -122,7 +122,7 @@ chain:
 ; once it has written its report, restores the handler before it and raises the signal again; other
 ; runtimes call it), go on to an older one each time, and finally take the default action. A handler
 ; that never returned left a mark, but no frame: then this frame is not deeper than its mark.
-define internal void @chain(i32 %signal, ptr %info, ptr %context) noinline {
+define internal void @chain(i32 %signal, ptr %info, ptr %context) $cold {
   %frame = call ptr @llvm.frameaddress.p0(i32 0)
   %here = ptrtoint ptr %frame to i64
   %thread = call i64 @pthread_self()
@@ -185,7 +185,7 @@ done:
 
 ; The trap handler slot of VMContext (row X04). Compiled code calls it through its `@trap`, whose
 ; frame pointer tells where the WebAssembly frame ends.
-define void @wasmine_trap(ptr %pc, i32 %code) noreturn {
+define void @wasmine_trap(ptr %pc, i32 %code) noreturn $cold {
   %frame = call ptr @llvm.frameaddress.p0(i32 1)
   call void @raise(ptr %pc, ptr %frame, i32 %code)
   unreachable
@@ -193,7 +193,7 @@ define void @wasmine_trap(ptr %pc, i32 %code) noreturn {
 
 ; `frame` is the frame of the function that WebAssembly code called; `pc` its return address. What
 ; is recorded is an address inside the calling instruction, as for a fault.
-define internal void @raise(ptr %pc, ptr %frame, i32 %code) noreturn noinline {
+define internal void @raise(ptr %pc, ptr %frame, i32 %code) noreturn $cold {
   %thread = call ptr @current_thread()
   %address = ptrtoint ptr %frame to i64
   %sp = add i64 %address, $caller_sp
@@ -205,7 +205,7 @@ define internal void @raise(ptr %pc, ptr %frame, i32 %code) noreturn noinline {
 }
 
 ; The same for the functions of the heap, which are an image of their own.
-define void @wasmine_raise(ptr %pc, ptr %frame, i32 %code) noreturn {
+define void @wasmine_raise(ptr %pc, ptr %frame, i32 %code) noreturn $cold {
   call void @raise(ptr %pc, ptr %frame, i32 %code)
   unreachable
 }
@@ -219,7 +219,7 @@ define void @wasmine_unwind(ptr %landing) noreturn {
 }
 
 ; Destructor of the thread's record, called by the C library when the thread ends.
-define void @wasmine_thread_exit(ptr %thread) {
+define void @wasmine_thread_exit(ptr %thread) $cold {
   %stack = get ptr ThreadRecord.alternate_stack, %thread
   ; stack_t { NULL, SS_DISABLE, 0 }
   %disable = alloca [3 x i64], align 16

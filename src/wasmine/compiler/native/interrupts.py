@@ -16,7 +16,7 @@ from __future__ import annotations
 INTERRUPTS = r"""
 ; If this thread is in `memory.atomic.wait`, let it look for signals: it may not sleep yet, and then
 ; the signal itself does not wake it. Otherwise the next wait looks before it sleeps.
-define internal void @interrupt_waiting() {
+define internal void @interrupt_waiting() $cold {
   %thread = call ptr @current_thread()
   %unknown = icmp eq ptr %thread, null
   br i1 %unknown, label %done, label %known
@@ -62,7 +62,7 @@ done:
   ret void
 }
 
-define void @wasmine_signal(i32 %signal, ptr %info, ptr %context) {
+define void @wasmine_signal(i32 %signal, ptr %info, ptr %context) $cold {
 entry:
   %detached = alloca i8, i64 $detached_size, align 16
   %handlers = get ptr RuntimeState.signal_handlers, @wasmine_state

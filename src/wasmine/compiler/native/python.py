@@ -55,7 +55,7 @@ done:
 }
 
 ; Let Python write a host function's results into slots. Takes over `result`.
-define ptr @wasmine_convert_results(ptr %host, ptr %result, ptr %slots) {
+define ptr @wasmine_convert_results(ptr %host, ptr %result, ptr %slots) $cold {
   %other = call i32 @wasmine_other_error()
   %raised = icmp ne i32 %other, 0
   br i1 %raised, label %pass, label %ask
@@ -80,7 +80,7 @@ done:
 
 ; bf_getbuffer of a memory: Python gives a view of the bytes that there are now. A buffer that
 ; cannot be had has no object (Py_buffer.obj is its second word).
-define i32 @wasmine_get_buffer(ptr %memory, ptr %buffer, i32 %flags) {
+define i32 @wasmine_get_buffer(ptr %memory, ptr %buffer, i32 %flags) $cold {
   %view = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_memory_view, ptr %memory, ptr null)
   %failed = icmp eq ptr %view, null
   br i1 %failed, label %error, label %fill
@@ -123,7 +123,7 @@ error:
 }
 
 ; The record of a Function of this store, null for None, -1 with an exception set otherwise.
-define ptr @wasmine_funcref_from(ptr %store, ptr %object) {
+define ptr @wasmine_funcref_from(ptr %store, ptr %object) $cold {
   %none = icmp eq ptr %object, @_Py_NoneStruct
   br i1 %none, label %null, label %ask
 ask:
@@ -137,7 +137,7 @@ null:
 
 ; A reference of any other type, for a parameter of a function. -1 with an exception set if the
 ; object is not of the type.
-define ptr @wasmine_reference_from(ptr %callable, i64 %position, ptr %object) {
+define ptr @wasmine_reference_from(ptr %callable, i64 %position, ptr %object) $cold {
   %position.o = call ptr @PyLong_FromLongLong(i64 %position)
   %number = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_reference_from, ptr %callable, ptr %position.o, ptr %object, ptr null)
   call void @Py_DecRef(ptr %position.o)
@@ -146,7 +146,7 @@ define ptr @wasmine_reference_from(ptr %callable, i64 %position, ptr %object) {
 }
 
 ; What Python answered, null or an integer, which is released. -1 if it has raised.
-define internal ptr @address_from(ptr %number) {
+define internal ptr @address_from(ptr %number) $cold {
   %failed = icmp eq ptr %number, null
   br i1 %failed, label %error, label %read
 read:
@@ -246,7 +246,7 @@ ask:
   ret ptr %function
 }
 
-define ptr @wasmine_object_from_exnref(ptr %store, ptr %exception) {
+define ptr @wasmine_object_from_exnref(ptr %store, ptr %exception) $cold {
   ; As above.
   %kept = alloca ptr
   %null = icmp eq ptr %exception, null

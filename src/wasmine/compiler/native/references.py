@@ -234,7 +234,7 @@ done:
 
 ; tp_traverse of a store's gate: the garbage collector sees the objects that boxes hold, so that a
 ; cycle through an externref is no leak. Boxes come and go only under the interpreter lock.
-define i32 @wasmine_traverse(ptr %gate, ptr %visit, ptr %argument) {
+define i32 @wasmine_traverse(ptr %gate, ptr %visit, ptr %argument) $cold {
 entry:
   %type = get ptr NativeCallable.ob_type, %gate
   %type.result = call i32 %visit(ptr %type, ptr %argument)
@@ -267,7 +267,7 @@ done:
 
 ; tp_clear of a store's gate: every box holds None instead. The objects go all together at the end,
 ; when no list is being walked any more.
-define i32 @wasmine_clear(ptr %gate) {
+define i32 @wasmine_clear(ptr %gate) $cold {
 entry:
   %store = get ptr NativeCallable.store, %gate
   %new = icmp eq ptr %store, null
@@ -306,7 +306,7 @@ done:
 }
 
 ; The store dies: every box goes, whoever counted it. The interpreter lock is held.
-define void @wasmine_externref_clear(ptr %store) {
+define void @wasmine_externref_clear(ptr %store) $cold {
 entry:
   br label %head
 head:
@@ -322,7 +322,7 @@ done:
 }
 
 ; Before a host function is called. The interpreter lock is held.
-define void @wasmine_poll(ptr %store) {
+define void @wasmine_poll(ptr %store) $cold {
   %heap = get ptr VMStoreContext.heap, %store
   %none = icmp eq ptr %heap, null
   br i1 %none, label %count, label %compare

@@ -32,16 +32,22 @@ from wasmine.abi.vmcontext import (
 )
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.ir import VECTOR
+from wasmine.compiler.native.blocks import BLOCKS
 from wasmine.compiler.native.boundary import thunks
+from wasmine.compiler.native.boxes import LIVE_BOXES
 from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.collector import COLLECTOR
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.marking import MARKING
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
 from wasmine.compiler.native.references import BOXES, REFERENCES
+from wasmine.compiler.native.roots import ROOTS
+from wasmine.compiler.native.runs import RUNS
+from wasmine.compiler.native.sweeping import SWEEPING
 from wasmine.compiler.native.unwinding import unwinding
 from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
@@ -202,6 +208,8 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
         "red_zone": architecture.red_zone,
+        # Most of the runtime runs seldom, and code for it is generated in every process.
+        "cold": "noinline optnone",
         "many_bytes": MANY_BYTES,
         **heap_placeholders(),
     }
@@ -240,7 +248,10 @@ def runtime_ir(architecture: str) -> str:
 
 def heap_ir(architecture: str) -> str:
     """IR of the heap and its collector, an image of its own: not every program makes objects."""
-    return _unit(BOXES + HEAP + COLLECTOR, architecture)
+    return _unit(
+        BOXES + BLOCKS + HEAP + RUNS + MARKING + ROOTS + LIVE_BOXES + SWEEPING + COLLECTOR,
+        architecture,
+    )
 
 
 def thunks_ir(

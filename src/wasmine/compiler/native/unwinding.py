@@ -122,7 +122,7 @@ uncaught:
 }
 
 ; Have Python decode the frames of an image, once for each; `range` has their address then.
-define internal void @prepare_frames(ptr %landing, ptr %range) noinline {
+define internal void @prepare_frames(ptr %landing, ptr %range) $cold {
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
   %address = ptrtoint ptr %range to i64
@@ -141,7 +141,7 @@ done:
 }
 
 ; The Python exception for the one that landed; the interpreter lock is held.
-define void @wasmine_raise_exception(ptr %landing) noinline {
+define void @wasmine_raise_exception(ptr %landing) $cold {
   ; Here the heap's collector finds the exception while Python has only a number.
   %kept = alloca i64
   %thread = call ptr @current_thread()
@@ -158,7 +158,7 @@ define void @wasmine_raise_exception(ptr %landing) noinline {
 
 ; After a host function raised: the exception to throw if that is what was raised, and then the
 ; interpreter lock is free; null if something else was, which is left set.
-define ptr @wasmine_exception_raised(ptr %store) noinline {
+define ptr @wasmine_exception_raised(ptr %store) $cold {
 entry:
   %type = alloca ptr
   %value = alloca ptr

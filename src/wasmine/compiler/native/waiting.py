@@ -23,7 +23,7 @@ define internal ptr @wait_queue(ptr %cell) {
   ret ptr %queue
 }
 
-define internal void @append_waiter(ptr %queue, ptr %waiter) {
+define internal void @append_waiter(ptr %queue, ptr %waiter) $cold {
   %last = get ptr VMWaitQueue.last, %queue
   put ptr null, VMWaiter.next, %waiter
   put ptr %last, VMWaiter.previous, %waiter
@@ -38,7 +38,7 @@ behind:
   ret void
 }
 
-define internal void @remove_waiter(ptr %queue, ptr %waiter) {
+define internal void @remove_waiter(ptr %queue, ptr %waiter) $cold {
   %next = get ptr VMWaiter.next, %waiter
   %previous = get ptr VMWaiter.previous, %waiter
   %is_first = icmp eq ptr %previous, null
@@ -61,7 +61,7 @@ more:
 }
 
 ; Take a thread that has stopped waiting out of its queue. Whether it was notified meanwhile.
-define internal i1 @give_up(ptr %queue, ptr %waiter) {
+define internal i1 @give_up(ptr %queue, ptr %waiter) $cold {
   %lock = at VMWaitQueue.lock, %queue
   call void @lock(ptr %lock)
   %state.p = at VMWaiter.state, %waiter
@@ -77,7 +77,7 @@ done:
 }
 
 ; Add nanoseconds, not negative, to the time that is now.
-define internal void @set_deadline(ptr %deadline, i64 %timeout) {
+define internal void @set_deadline(ptr %deadline, i64 %timeout) $cold {
   %ignored = call i32 @clock_gettime(i32 1, ptr %deadline)
   %fraction.p = getelementptr i8, ptr %deadline, i64 8
   %now.s = load i64, ptr %deadline
@@ -95,7 +95,7 @@ define internal void @set_deadline(ptr %deadline, i64 %timeout) {
 }
 
 ; 0: notified, 1: the cell has another value, 2: the time is over. Without end if `timeout` is negative.
-define internal i32 @wait(ptr %cell, i1 %wide, i64 %expected, i64 %timeout) {
+define internal i32 @wait(ptr %cell, i1 %wide, i64 %expected, i64 %timeout) $cold {
 entry:
   %waiter = alloca [$waiter_size x i8], align 8
   %deadline = alloca [2 x i64], align 8

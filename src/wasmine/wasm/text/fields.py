@@ -159,7 +159,8 @@ class ModuleReader:
 
     def _define_import(self, kind: str) -> int:
         if self._defined is not None:
-            message = f"import after {'function' if self._defined == 'func' else self._defined}"
+            first = "function" if self._defined == "func" else self._defined
+            message = f"import after {first} (imports come before all that is defined)"
             raise self.parser.error(message, self.parser.position - 1)
         return self._spaces[kind].define(self.parser)
 

@@ -18,7 +18,7 @@ ref null any eq i31 none nofunc extern noextern exn noexn
 anyref eqref i31ref structref arrayref nullref funcref nullfuncref externref nullexternref exnref
 nullexnref ref.extern ref.host ref.any ref.struct ref.array
 """
-_KEYWORDS: Final = {*_STRUCTURE.split(), *(opcode.mnemonic for opcode in OPCODES)}
+KEYWORDS: Final = {*_STRUCTURE.split(), *(opcode.mnemonic for opcode in OPCODES)}
 
 _DIGITS: Final = r"[0-9](?:_?[0-9])*+"
 _HEX_DIGITS: Final = r"[0-9a-fA-F](?:_?[0-9a-fA-F])*+"
@@ -40,7 +40,7 @@ _MEMORY_ARGUMENT: Final = re.compile(rf"(?:offset|align)=(?:0x{_HEX_DIGITS}|{_DI
 def is_keyword(word: str) -> bool:
     """Whether the word stands for something, at some place of a module or script."""
     return (
-        word in _KEYWORDS
+        word in KEYWORDS
         or FLOAT.fullmatch(word) is not None
         or _MEMORY_ARGUMENT.fullmatch(word) is not None
     )

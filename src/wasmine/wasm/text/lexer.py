@@ -12,11 +12,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Final
 
 from wasmine.errors import MalformedText
-from wasmine.wasm.text.keywords import is_keyword
+from wasmine.wasm.text.keywords import KEYWORDS, is_keyword
 
 _WORD: Final = r"[0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]"
 _ESCAPE: Final = r"\\(?:[tnr\"'\\]|[0-9a-fA-F]{2}|u\{[0-9a-fA-F](?:_?[0-9a-fA-F])*\})"
@@ -32,6 +33,7 @@ _ILLEGAL: Final = re.compile(r"[^ -~]", re.DOTALL)
 _PLAIN_STRING: Final = re.compile(_STRING)
 _ESCAPES: Final = re.compile(_ESCAPE)
 _CHARACTERS: Final = {"t": "\t", "n": "\n", "r": "\r"}
+_UNEXPECTED: Final = "unexpected token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Tokens:
         """The error for a text that ends inside of what began at a token: the first that is none, or the end."""
         last = len(self.words) - 1
         for number in range(first, last):
-            if self._defect(self.words[number], self.starts[number]) != "unexpected token":
+            if self._defect(self.words[number], self.starts[number]) != _UNEXPECTED:
                 return self.unexpected(number)
         return self.unexpected(last)
 
@@ -132,10 +134,11 @@ class Tokens:
             return "illegal character"
         if word in ("$", '$""'):
             return "empty identifier"
-        known = word in ("", "(", ")") or is_string(word) or is_identifier(word) or is_keyword(word)
-        if known:
-            return "unexpected token"
-        return f"unknown operator {word}"
+        if not word:
+            missing = self.words.count("(") - self.words.count(")")
+            return f"{_UNEXPECTED} (missing parentheses: {missing})" if missing > 0 else _UNEXPECTED
+        known = word in ("(", ")") or is_string(word) or is_identifier(word) or is_keyword(word)
+        return _UNEXPECTED if known else f"unknown operator {word}{_suggestion(word)}"
 
     def _string_defect(self, start: int) -> str:
         """Why the text after a quotation mark is no string."""
@@ -249,6 +252,11 @@ def _string_pieces(word: str) -> Iterator[bytes]:
         else:
             yield _CHARACTERS.get(escape, escape).encode()
     yield word[copied:-1].encode("utf-8", "surrogatepass")
+
+
+def _suggestion(word: str) -> str:
+    near = get_close_matches(word, (known for known in KEYWORDS if known[0] == word[0]), 1, 0.8)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def is_string(word: str) -> bool:
