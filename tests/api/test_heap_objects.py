@@ -593,3 +593,31 @@ def test_objects_may_be_let_go_while_another_thread_allocates(made: Any) -> None
     thread.join()
     store.collect()
     assert [point[0] for point in kept] == list(range(len(kept)))
+
+
+def test_a_buffer_of_objects_is_no_buffer_of_integers() -> None:
+    type_ = ArrayType(FieldType(I64, mutable=True))
+    assert list(Array(type_, np.array([1, -2, 3], dtype=object))) == [1, -2, 3]
+
+
+def test_objects_are_made_once(made: Any) -> None:
+    point = made.point(1, 2.0)
+    node = Struct(
+        defined(StructType((FieldType(ANYREF, mutable=True),))), [point], store=point.store
+    )
+    row = Array(defined(ArrayType(FieldType(I32))), [1], store=point.store)
+    variable = Global(GlobalType(I32), 5)
+    again: list[tuple[Any, *tuple[object, ...]]] = [
+        (point, point.type, [3, 4.0]),
+        (row, row.type, [2]),
+        (variable, GlobalType(I32), 6),
+        (made.table, TableType(ANYREF, Limits(1))),
+    ]
+    for object_, *arguments in again:
+        with pytest.raises(TypeError, match="already"):
+            type(object_).__init__(object_, *arguments)
+    assert node[0] is point
+    assert list(point) == [1, 2.0]
+    assert list(row) == [1]
+    assert variable.value == 5
+    assert len(made.table) == 3

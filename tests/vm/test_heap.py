@@ -803,8 +803,7 @@ def test_collections_between_any_two_steps_of_python_code(stress: None) -> None:
             raise WasmException(made.exports.tag, Struct(node_type, [node[0], None], store=store))
         return Struct(node_type, [node[0], node], store=store)
 
-    throwing = False
-    left = 0
+    throwing, left = False, 0
     made = instance(PLACES, {"env": {"host": host}})
     exports, store = made.exports, made.store
     node_type, row_type = made.module.types[:2]
@@ -852,3 +851,31 @@ def test_collections_between_any_two_steps_of_python_code(stress: None) -> None:
             got = traced(action, n)
             # What was cleared before it was read is null.
             assert (got is None and number >= 8) or got[0] == n, (number, n)
+
+
+# --- what must not keep objects ----------------------------------------------------------------------
+
+
+def test_many_arguments_and_results_keep_nothing_once_they_have_arrived() -> None:
+    made = instance(f"""(module
+      (type $bytes (array (mut i8)))
+      (type $many (func {"(param anyref)" * 60} (result {"anyref " * 30})))
+      (table funcref (elem $f))
+      (func $f (type $many) {"(local.get 45)" * 30})
+      (func (export "run") (param i32) (local $x anyref)
+        (local.set $x (array.new_default $bytes (local.get 0)))
+        (call_indirect (type $many) {"(local.get $x)" * 60} (i32.const 0))
+        {"drop " * 30}))""")
+    made.exports.run(50 * MIB)
+    assert live(made) == 0
+
+
+def test_frames_of_the_interpreter_keep_nothing() -> None:
+    # Words of which one half is the upper half of an address point somewhere into an array so large.
+    made = instance("""(module
+      (type $numbers (array (mut i64)))
+      (func (export "run") (param i32) (result i32)
+        (array.len (array.new_default $numbers (local.get 0)))))""")
+    for _ in range(3):
+        assert made.exports.run(400_000_000) == 400_000_000
+    assert live(made) == 0

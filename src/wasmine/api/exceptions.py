@@ -35,6 +35,7 @@ class Tag(StoreObject):
         *,
         store: Store | None = None,
     ) -> None:
+        self._require_new()
         if isinstance(type, FunctionType):
             type = TagType(type)  # noqa: A001
         if not isinstance(type, TagType):

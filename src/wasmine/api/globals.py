@@ -28,6 +28,7 @@ class Global(StoreObject):
         *,
         store: Store | None = None,
     ) -> None:
+        self._require_new()
         if not isinstance(type, GlobalType):
             raise TypeError(f"a global's type is a GlobalType, not {type!r}")
         check_type(type.value)

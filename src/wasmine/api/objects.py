@@ -44,7 +44,9 @@ _FORMATS: Final[dict[ValType | str, str]] = {
     F64: "d",
 }
 """How elements are written in a buffer; a buffer of integers may have the other sign."""
-_FLOATS: Final = ("e", "f", "d")
+_FLOATS: Final = ("f", "d")
+_INTEGERS: Final = tuple("bBhHiIlLqQnN")
+"""Formats of buffers, of which none is that of objects."""
 
 
 class HeapObject(StoreObject):
@@ -148,6 +150,7 @@ class Struct(HeapObject):
         *,
         store: Store | None = None,
     ) -> None:
+        self._require_new()
         type_ = _defined(type, StructType)
         fields = _fields(type_)
         given = None if values is None else _listed(values, "a Struct takes a list of its values")
@@ -215,6 +218,7 @@ class Array(HeapObject):
         length: int | None = None,
         store: Store | None = None,
     ) -> None:
+        self._require_new()
         type_ = _defined(type, ArrayType)
         if (values is None) is (length is None):
             raise TypeError("an Array is made of values, or of a length= without any")
@@ -402,7 +406,7 @@ def _raw(field: FieldType, values: object) -> bytes | None:
                 f"{view.nbytes} bytes are no array of {field.storage}, which has {size} bytes each"
             )
         return view.tobytes()
-    same = (kind in _FLOATS) == (field.storage in (F32, F64)) and len(kind) == 1
+    same = kind in (_FLOATS if field.storage in (F32, F64) else _INTEGERS)
     return view.tobytes() if same and view.itemsize == size else None
 
 

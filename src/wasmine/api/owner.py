@@ -22,6 +22,11 @@ class StoreObject:
         """The store that it belongs to."""
         return self._store
 
+    def _require_new(self) -> None:
+        """Refuse a second `__init__`: what is known in a store is always the same thing."""
+        if hasattr(self, "_store"):
+            raise TypeError(f"the object is a {type(self).__name__} already")
+
     def __reduce__(self) -> NoReturn:
         name = type(self).__name__
         raise TypeError(f"a {name} cannot be pickled or copied: it is part of its store")

@@ -34,6 +34,7 @@ class Table(StoreObject):
         *,
         store: Store | None = None,
     ) -> None:
+        self._require_new()
         if not isinstance(type, TableType):
             raise TypeError(f"a table's type is a TableType, not {type!r}")
         check_limits("table", type.limits)

@@ -64,13 +64,9 @@ prepare:
   br i1 %idle, label %trace, label %stacks
 stacks:
   call void @mark_stacks(ptr %heap, ptr %thread, i64 %sp)
-  ; An exception on its way to Python, and values on their way between functions.
+  ; An exception on its way to Python.
   %exception = get i64 ThreadRecord.exception, %thread
   call void @mark_word(ptr %heap, i64 %exception)
-  %values = at VMStoreContext.values, %store
-  %values.i = ptrtoint ptr %values to i64
-  %values.end = add i64 %values.i, $values_size
-  call void @scan(ptr %heap, i64 %values.i, i64 %values.end)
   br label %trace
 trace:
   call void @drain_stack(ptr %heap)
