@@ -66,7 +66,8 @@ def test_initialising_again() -> None:
     made.memory.__init__(MEMORY)
     assert function(-3) == 3
     assert made.memory.type == MemoryType(Limits(1, 10))
-    made.table.__init__(TableType(FUNCREF, Limits(1)))
+    with pytest.raises(TypeError, match="the object is a Table already"):
+        made.table.__init__(TableType(FUNCREF, Limits(1)))
     assert (len(made.table), made.i32(3)) == (1, 3)
 
 
