@@ -91,3 +91,18 @@ def test_quieting_of_half_a_vector(operation: str, opt_level: str) -> None:
     factor = _IDENTITIES[operation]
     result = wasmine.Instance(module).exports.f(struct.pack("<2d", 1.5, -2.25))
     assert struct.unpack("<2d", result) == (1.5 * factor, -2.25 * factor)
+
+
+@pytest.mark.parametrize("opt_level", ["light", "O2", "O3"])
+def test_quieting_of_two_neighbours(opt_level: str) -> None:
+    """LLVM's vectorizer made a `canonicalize` of two numbers, which aborted the process as well."""
+    text = """(module (memory (export "memory") 1) (func (export "f") (param f32 f32 f32 f32) (result f32)
+      (f32.store offset=0 (i32.const 8) (f32.mul (local.get 0) (f32.const 1)))
+      (f32.store offset=4 (i32.const 8) (f32.mul (local.get 1) (f32.const 1)))
+      (f32.add
+        (f32.mul (f32.mul (f32.add (local.get 0) (local.get 2)) (f32.const 1)) (f32.const 3))
+        (f32.mul (f32.mul (f32.add (local.get 1) (local.get 3)) (f32.const 1)) (f32.const 3)))))"""
+    module = wasmine.Module(text, engine=wasmine.Engine(opt_level=opt_level))
+    exports = wasmine.Instance(module).exports
+    assert exports.f(1.5, -2.25, 0.5, 4.25) == 12.0
+    assert struct.unpack("<2f", exports.memory[8:16]) == (1.5, -2.25)

@@ -45,7 +45,8 @@
 ;; define dso_local hidden tailcc i32 @f3(ptr %vmctx, double %arg0) #0 {
 ;; %l0 = alloca double
 ;; store double %arg0, ptr %l0
-;; %v2 = call double @llvm.canonicalize.f64(double %arg0)
+;; %v2f = call double @llvm.arithmetic.fence.f64(double 0x3FF0000000000000)
+;; %v2 = fmul double %arg0, %v2f
 ;; %v3l = fcmp ule double %v2, 0xBFF0000000000000
 ;; %v3h = fcmp uge double %v2, 0x41F0000000000000
 ;; %v3o = or i1 %v3l, %v3h

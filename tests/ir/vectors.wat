@@ -40,8 +40,8 @@
 ;; %x3u = fcmp uno <4 x float> %k3_0, %k3_1
 ;; %x3 = select <4 x i1> %x3u, <4 x float> splat (float 0x7FF8000000000000), <4 x float> %x3z
 ;; %v3 = bitcast <4 x float> %x3 to <2 x i64>
-;; %x4w = call <4 x float> @llvm.canonicalize.v4f32(<4 x float> %x3)
-;; %x4 = call <4 x float> @llvm.arithmetic.fence.v4f32(<4 x float> %x4w)
+;; %x4f = call <4 x float> @llvm.arithmetic.fence.v4f32(<4 x float> <float 0x3FF0000000000000, float 0x3FF0000000000000, float 0x3FF0000000000000, float 0x3FF0000000000000>)
+;; %x4 = fmul <4 x float> %x3, %x4f
 ;; %v4 = bitcast <4 x float> %x4 to <2 x i64>
 ;; ret <2 x i64> %v4
 ;; }

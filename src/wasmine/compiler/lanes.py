@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wasmine.compiler.ir import VECTOR
-from wasmine.compiler.lowering import FLOAT_COMPARISONS, INTEGER_COMPARISONS, SQUARE_ROOT
+from wasmine.compiler.lowering import FLOAT_COMPARISONS, INTEGER_COMPARISONS, ONE, SQUARE_ROOT
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def fill(text: str, shape: Shape) -> str:
         "n": str(shape.count),
         "i": shape.integers,
         "m": f"<{shape.count} x i1>",
+        "one": f"<{', '.join([f'{shape.lane} {ONE}'] * shape.count)}>",
+        "nought": "zeroinitializer",
     }
     for name, value in fields.items():
         text = text.replace(f"{{{name}}}", value)

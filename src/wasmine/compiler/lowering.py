@@ -57,10 +57,13 @@ FLOAT_BINARY: Final = {"copysign": "{r} = call {t} @llvm.copysign.{f}({t} {a}, {
 # LLVM drops an operation that gives back its operand, and with it the quieting of a signalling NaN,
 # which WebAssembly can see. Where a constant makes it one, the quieting is said aloud.
 ONE, MINUS_ONE, ZERO, MINUS_ZERO = map(float_constant, (1.0, -1.0, 0.0, -0.0))
-QUIET: Final = "{r} = call {t} @llvm.canonicalize.{f}({t} {a})"
-QUIET_NEGATED: Final = "{r}q = call {t} @llvm.canonicalize.{f}({t} {a})\n{r} = fneg {t} {r}q"
+# `llvm.canonicalize` would say it, but LLVM itself makes <2 x float> of two of them, or of half a vector,
+# and X86 code generation ends the process over that. So it is a product with a 1 that LLVM cannot see.
+QUIET: Final = "{r}f = call {t} @llvm.arithmetic.fence.{f}({t} {one})\n{r} = fmul {t} {a}, {r}f"
+_QUIETED: Final = QUIET.replace("{r} =", "{r}q =")
+QUIET_NEGATED: Final = _QUIETED + "\n{r} = fneg {t} {r}q"
 # LLVM drops this addition where it can prove that the operand is not -0.
-QUIET_PLUS_ZERO: Final = "{r}q = call {t} @llvm.canonicalize.{f}({t} {a})\n{r} = fadd {t} {r}q, 0.0"
+QUIET_PLUS_ZERO: Final = _QUIETED + "\n{r} = fadd {t} {r}q, {nought}"
 # llvm.minimum hands on a NaN as it is, also a signalling one; an addition makes it quiet, and then
 # llvm.minimum need not look for NaNs itself.
 EXTREME: Final = (
@@ -71,8 +74,8 @@ EXTREME: Final = (
 )
 EXTREME_OF_ZERO: Final = (
     "{r}u = fcmp uno {t} {a}, {a}\n"
-    "{r}n = call {t} @llvm.canonicalize.{f}({t} {a})\n"
-    "{r}m = call nnan {t} @llvm.{function}.{f}({t} {a}, {t} {zero})\n"
+    + QUIET.replace("{r} =", "{r}n =")
+    + "\n{r}m = call nnan {t} @llvm.{function}.{f}({t} {a}, {t} {zero})\n"
     "{r} = select i1 {r}u, {t} {r}n, {t} {r}m"
 )
 EXTREMES: Final = {"min": "minimum", "max": "maximum"}
@@ -169,7 +172,8 @@ TRUNC_BOUNDS: Final = {
 
 def template(text: str, type_: str = "", **fixed: str) -> Template:
     """A function of (r, a), (r, a, b) or (r, a, b, c) that fills in a template."""
-    for name, value in {**fixed, "t": LLVM.get(type_, ""), "f": type_}.items():
+    fields = {"t": LLVM.get(type_, ""), "f": type_, "one": ONE, "nought": ZERO}
+    for name, value in {**fixed, **fields}.items():
         text = text.replace(f"{{{name}}}", value)
     parameters = "r, a, b, c" if "{c}" in text else "r, a, b" if "{b}" in text else "r, a"
     function: Template = eval(f"lambda {parameters}: f{text!r}")

@@ -148,26 +148,11 @@ def _ask(row: Row, letter: str) -> Handler:
     return ask
 
 
-def _fenced(text: str) -> str:
-    """A template whose `canonicalize` stays as wide as it is.
-
-    Where only the low half of one is used LLVM makes it `<2 x float>`, and X86 code generation ends
-    the process over that.
-    """
-    fence = r"\1w = \2\n\1 = call {t} @llvm.arithmetic.fence.{f}({t} \1w)"
-    return re.sub(
-        r"^(\{r\}\w?) = (call \{t\} @llvm\.canonicalize\b.*)$", fence, text, flags=re.MULTILINE
-    )
-
-
 def _arithmetic(shape: Shape, operation: str) -> Handler:
     """LLVM drops an operation with a constant that gives back its operand: see lowering."""
     plain = template(fill(ARITHMETIC[operation], shape))
     left, right = (
-        {
-            constant: template(fill(_fenced(text), shape).replace(", 0.0", ", zeroinitializer"))
-            for constant, text in rows[operation].items()
-        }
+        {constant: template(fill(text, shape)) for constant, text in rows[operation].items()}
         for rows in (IDENTITIES_LEFT, IDENTITIES_RIGHT)
     )
     type_ = shape.type
@@ -233,7 +218,7 @@ _DEMOTE: Final = (
 )
 _DEMOTE_ANY: Final = template(_DEMOTE.replace("{r}z", "{r}"))
 _DEMOTE_PROMOTED: Final = template(
-    _DEMOTE + "\n" + fill(_fenced(QUIET.replace("{a}", "{r}z")), SHAPES["f32x4"])
+    _DEMOTE + "\n" + fill(QUIET.replace("{a}", "{r}z"), SHAPES["f32x4"])
 )
 
 
