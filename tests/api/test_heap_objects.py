@@ -621,3 +621,11 @@ def test_objects_are_made_once(made: Any) -> None:
     assert list(row) == [1]
     assert variable.value == 5
     assert len(made.table) == 3
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 1000, 100_003])
+def test_a_constant_array_has_one_value_everywhere(length: int) -> None:
+    text = f"""(module (type $row (array (mut i16)))
+      (global (export "row") (ref $row) (array.new $row (i32.const -2) (i32.const {length}))))"""
+    row = instance(text).exports.row.value
+    assert list(row) == [0xFFFE] * length
