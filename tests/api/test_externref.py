@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.harness import instance
-from wasmine import Trap
+from wasmine import StoreError, Trap
 
 from .harness import Thing, Watch, exports, nothing
 
@@ -280,3 +280,31 @@ def test_finalizers_in_a_cycle_see_whole_objects() -> None:
     gc.collect()
     assert saved[0] is True
     assert saved[1].other.exports.table[0] is saved[1]
+
+
+def test_a_host_function_returns_any_object() -> None:
+    answers: list[object] = []
+    made = instance(
+        """(module (import "host" "next" (func $next (result externref)))
+          (func (export "last") (param i32) (result externref) (local externref)
+            (loop $again
+              (local.set 1 (call $next))
+              (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+            (local.get 1)))""",
+        {"host": {"next": lambda: answers[-1]}},
+    )
+    thing = Thing()
+    count = sys.getrefcount(thing)
+    for answer in (thing, None, 5, "text", Thing):
+        answers.append(answer)
+        assert made.exports.last(1000) is answer
+    answers.clear()
+    del answer
+    assert sys.getrefcount(thing) == count
+
+    elsewhere = instance(
+        '(module (type (struct)) (func (export "new") (result (ref 0)) struct.new 0))'
+    )
+    answers.append(elsewhere.exports.new())
+    with pytest.raises(StoreError, match="belongs to another store"):
+        made.exports.last(1)

@@ -281,6 +281,16 @@ accept:
   %saved = call ptr @PyEval_SaveThread()
   ret void
 """
+    if results == (EXTERNREF,):
+        return """  %value.0 = call ptr @wasmine_externref_from(ptr %store, ptr %object.0)
+  call void @Py_DecRef(ptr %object.0)
+  %number.0 = ptrtoint ptr %value.0 to i64
+  %failed.0 = icmp eq i64 %number.0, -1
+  br i1 %failed.0, label %unwind, label %ready
+ready:
+  %saved = call ptr @PyEval_SaveThread()
+  ret ptr %value.0
+"""
     if len(results) == 1 and not isinstance(results[0], RefType):
         (kind,) = results
         unbox = _UNBOX_VECTOR if kind is V128 else _UNBOX[kind] + _CHECK
