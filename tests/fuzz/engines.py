@@ -256,4 +256,11 @@ def observe(wasm: bytes, seed: int) -> tuple[list[str], list[str]]:
         ):
             return [], []
     script = Script(seed, ours.functions())
-    return script.run(ours), script.run(Wasmtime(wasm, ours.module))
+    mine = script.run(ours)
+    try:
+        return mine, script.run(Wasmtime(wasm, ours.module))
+    except wasmtime.WasmtimeError as error:
+        # Its package makes no functions of types that are not final.
+        if "incompatible import type" in str(error):
+            return [], []
+        raise
