@@ -633,7 +633,6 @@ def test_interrupts(name: str) -> None:
 
 
 def test_no_collection_while_frames_are_on_another_stack() -> None:
-    pytest.importorskip("greenlet")
     run_script(
         f"""
 import greenlet
