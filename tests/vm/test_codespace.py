@@ -5,11 +5,20 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wasmine import Engine, Instance, Module, ResourceError, Trap, TrapCode
+from wasmine import (
+    DeserializeError,
+    Engine,
+    Instance,
+    Module,
+    ResourceError,
+    Trap,
+    TrapCode,
+)
 from wasmine.abi.baseline import CELL_NUMBERS, CompiledFunction, Fixup, FixupKind
 from wasmine.abi.codespace import X86_64, CodeSpaceLayout
 from wasmine.abi.unwind import FrameRow
@@ -133,6 +142,88 @@ def test_places() -> None:
     assert space.wasm_offset(space.stubs()[0]) is None
     table = ctypes.c_uint64.from_address(space.frames_address())
     assert table.value == 300
+
+
+@pytest.fixture(params=["bytes", "file"])
+def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[CodeSpace, bytes], None]:
+    """What lets a space begin with a snapshot, from memory or from within a file."""
+
+    def restore(space: CodeSpace, snapshot: bytes) -> None:
+        if request.param == "bytes":
+            space.restore(snapshot)
+            return
+        path = tmp_path / "snapshot"
+        path.write_bytes(bytes(2 * 4096) + snapshot)
+        with path.open("rb") as file:
+            space.restore(snapshot, file.fileno(), 2 * 4096)
+
+    return restore
+
+
+def test_snapshots(begin: Callable[[CodeSpace, bytes], None]) -> None:
+    code = b"\x83\x2d" + bytes(4) + b"\x01" + b"\x8b\x05" + bytes(4) + RETURN
+    counter = [(2, FixupKind.COUNTER, 2, 1), (9, FixupKind.COUNTER, 2, 0)]
+    raising = calling(FixupKind.CELL, CELL_NUMBERS["wasmer_vm_raise_trap"], b"\xbf\x05\0\0\0")
+    functions = [
+        function(constant(40) + RETURN),
+        calling(FixupKind.ENTRY, 0),
+        function(code, *counter, loops=2),
+        raising,
+        function(code, *counter, loops=3),
+        calling(FixupKind.ENTRY, 3),
+    ]
+    functions[3].lines = functions[5].lines = []  # as these are not of the module, no frames else
+    first, space = made(*functions)
+    for name in ("0", "2", "1"):
+        first.exports[name]()
+    with pytest.raises(Trap):
+        first.exports["3"]()
+    snapshot = space.snapshot()
+    assert snapshot == space.snapshot()
+
+    second, restored = made(*functions)
+    begin(restored, snapshot)
+    exports = second.exports
+    assert [restored.is_compiled(local) for local in range(6)] == [True] * 4 + [False] * 2
+    assert (exports["0"](), exports["1"]()) == (40, 40)
+    assert [exports["2"]() for _ in range(2)] == [-1, -2]
+    assert [exports["4"]() for _ in range(2)] == [-1, -2]
+    assert exports["2"]() == -3
+    for name, frames in (("3", 1), ("5", 2)):
+        with pytest.raises(Trap) as caught:
+            exports[name]()
+        assert len(caught.value.trace) == frames
+    for local in range(4):
+        address, here = space.entry(local), restored.entry(local)
+        assert here - restored.base == address - space.base
+        assert restored.function_at(here + 1) == local
+        assert restored.loops(local) == space.loops(local)
+        for place in range(6):
+            assert restored.wasm_offset(here + place) == space.wasm_offset(address + place)
+            assert restored.frame_size_at(here + place) == space.frame_size_at(address + place)
+    restored.place(0, function(constant(41) + RETURN))
+    assert exports["1"]() == 41
+
+    third, again = made(*functions)
+    begin(again, restored.snapshot())
+    assert all(again.is_compiled(local) for local in range(6))
+    assert third.exports["1"]() == 41
+    assert [third.exports["4"](), third.exports["2"]()] == [-1, -1]
+
+
+def test_snapshots_that_do_not_fit() -> None:
+    one, space = made(function(constant(1) + RETURN))
+    one.exports["0"]()
+    snapshot = space.snapshot()
+    _, other = made(*[function(RETURN)] * 2)
+    for damaged, message in (
+        (snapshot, "of another module"),
+        (snapshot[:100], "truncated"),
+        (snapshot[:-1], "truncated"),
+        (b"x" + snapshot[1:], "not a snapshot"),
+    ):
+        with pytest.raises(DeserializeError, match=message):
+            (other if damaged is snapshot else made(function(RETURN))[1]).restore(damaged)
 
 
 def test_a_space_that_is_full_says_so() -> None:
