@@ -102,6 +102,29 @@ add64: Final = _register_like(b"\x03", 1)
 movsxd: Final = _register_like(b"\x63", 1)
 
 
+def vector_operation(*opcode: int, prefix: bytes = b"\x66") -> Callable[..., bytes]:
+    """An instruction of two x registers, the first of which is an operand and the result.
+
+    `opcode` is what follows 0F. What comes out takes the registers, then the immediate byte if there is one.
+    """
+    code = bytes((0x0F, *opcode))
+
+    @cached
+    def instruction(to: int, other: int, *immediate: int) -> bytes:
+        rex = _rex(0, to, other)
+        return prefix + rex + code + _registers(to, other) + bytes(immediate)
+
+    return instruction
+
+
+shuffle_bytes: Final = vector_operation(0x38, 0x00)
+"""pshufb"""
+or_x: Final = vector_operation(0xEB)
+"""por"""
+ones_x: Final = vector_operation(0x76)
+"""pcmpeqd: all bits are set if both registers are the same."""
+
+
 @cached
 def conditional_move64(condition: int, to: int, other: int) -> bytes:
     """Moves if a condition code holds."""
@@ -135,6 +158,12 @@ def add_immediate64(register: int, value: int) -> bytes:
     if -128 <= value < 128:
         return rex + b"\x83" + _registers(0, register) + bytes((value & 0xFF,))
     return rex + b"\x81" + _registers(0, register) + _INT32.pack(value)
+
+
+@cached
+def shift_right64(register: int, count: int) -> bytes:
+    """Shifts zeros in."""
+    return _rex(1, 0, register) + b"\xc1" + _registers(5, register) + bytes((count,))
 
 
 @cached
@@ -218,3 +247,11 @@ def load_scaled32(register: int, base: int, index: int) -> bytes:
 # sub dword [rip + distance], 1; the immediate byte follows the distance.
 COUNT_DOWN: Final = b"\x83\x2d" + RELATIVE + b"\x01"
 COUNT_DOWN_TRAILING: Final = 1
+FENCE: Final = b"\x0f\xae\xf0"
+"""mfence"""
+
+
+@cached
+def test_low_byte(mask: int) -> bytes:
+    """Whether any of these bits is set in RAX."""
+    return bytes((0xA8, mask))

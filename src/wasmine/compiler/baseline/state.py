@@ -116,6 +116,8 @@ class FunctionState:
         """From which offset on exceptions of calls land where."""
         self.landing: Target | None = None
         """Where exceptions land that come out of what is called now."""
+        self.literals: dict[bytes, Target] = {}
+        """Vector constants, which lie behind the function."""
         self.cold: list[Callable[[], None]] = []
         """What writes code behind the function."""
         self.loops: list[int] = []
@@ -271,6 +273,19 @@ class FunctionState:
             scratch = VECTOR_SCRATCH if self.wide else RAX
             self.move(scratch, source)
             self.move(to, scratch)
+
+    def load_literal(self, register: int, value: bytes) -> None:
+        """A vector register becomes a constant of 16 bytes, which is kept behind the function."""
+        target = self.literals.get(value)
+        if target is None:
+            target = self.literals[value] = Target()
+            self.cold.append(lambda: self._write_literal(value))
+        self.code += asm.load_x128_relative(register - FIRST_VECTOR)
+        self.jumps.append((len(self.code) - 4, target))
+
+    def _write_literal(self, value: bytes) -> None:
+        self.bind(self.literals[value])
+        self.code += value
 
     def place(self, index: int) -> int:
         """The place of a local in the frame, whether it is in a register or not."""
