@@ -1,0 +1,49 @@
+"""What the functions of a module have in common for the baseline compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wasmine.abi.baseline import may_hold_vectors, mentions_vectors
+from wasmine.abi.vmoffsets import VMOffsets
+from wasmine.types import FunctionType
+from wasmine.wasm.body import Body
+from wasmine.wasm.module import ModuleInfo
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """How baseline code is generated; part of the key of a module's snapshot."""
+
+    memory_styles: tuple[str, ...] = ()
+    """By memory index, "static" or "dynamic"; memories beyond the end are static."""
+    counters: bool = False
+    """Whether functions and loops count, and ask for better code when they have run often."""
+
+
+class BaselineContext:
+    """A module, where its parts lie in VMContext, the stencils, and the options."""
+
+    def __init__(
+        self, info: ModuleInfo, library: Mapping[tuple[Any, ...], Any], options: BaselineOptions
+    ) -> None:
+        self.info = info
+        self.library = library
+        self.options = options
+        self.offsets = VMOffsets.for_host(info)
+        self._mentions_vectors = mentions_vectors(info)
+
+    def type_of(self, local_index: int) -> FunctionType:
+        """The type of a function, counted from the first that is not imported."""
+        info = self.info
+        return info.function_type(info.functions[info.imported_functions + local_index])
+
+    def may_hold_vectors(self, body: Body) -> bool:
+        """Whether operands of a function may be v128."""
+        return may_hold_vectors(self._mentions_vectors, body)
+
+    def is_static(self, memory: int) -> bool:
+        """Whether a memory never moves, and has a guard behind it."""
+        return self.options.memory_styles[memory : memory + 1] != ("dynamic",)
