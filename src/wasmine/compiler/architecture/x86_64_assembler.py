@@ -262,7 +262,6 @@ def _immediate8(operation: int, wide: int, opcode: int) -> Callable[[int, int], 
 or_immediate: Final = _immediate8(1, 1, 0x83)
 and_immediate32: Final = _immediate8(4, 0, 0x83)
 xor_immediate: Final = _immediate8(6, 1, 0x83)
-compare_immediate8: Final = _immediate8(7, 1, 0x83)
 shift_left32: Final = _immediate8(4, 0, 0xC1)
 shift_right_u32: Final = _immediate8(5, 0, 0xC1)
 shift_right_s32: Final = _immediate8(7, 0, 0xC1)

@@ -38,14 +38,14 @@ def require_type(f: FunctionState, value: int, target: RefType, no: Target) -> N
     elif heap == "eq":
         # An i31 has any bit above its lowest.
         f.add(asm.move32(RAX, value), asm.and_immediate32(RAX, _ANY_BITS))
-        f.add(asm.compare_immediate32(RAX, FOREIGN_BIT))
+        f.add(asm.compare_immediate(0, RAX, FOREIGN_BIT))
         f.jump_if(asm.EQUAL, no)
     elif heap in ("struct", "array"):
         _require_object(f, value, no)
         f.add(asm.load32(RAX, value, TYPE_OFFSET))
         _record_to_rax(f)
         kind = TypeKind.ARRAY if heap == "array" else TypeKind.FIXED
-        f.add(asm.compare_memory_immediate32(RAX, _KIND, kind.value))
+        f.add(asm.compare_memory_immediate(0, RAX, _KIND, kind.value))
         f.jump_if(asm.NOT_EQUAL, no)
     elif heap in _BOTTOMS:
         f.jump(no)
@@ -65,7 +65,7 @@ def _require_defined(
     else:
         _require_object(f, value, no)
         f.add(asm.load32(RAX, value, TYPE_OFFSET))
-    expected = f.offsets.vmctx_signature_id(f.context.type_index(type_))
+    expected = f.offsets.vmctx_signature_id(f.context.index_of(type_))
     if not type_.final:
         # What is of the type itself needs no look at its record.
         f.add(asm.compare_memory32(RAX, VM, expected))
@@ -105,18 +105,18 @@ def _ref_cast(f: FunctionState, position: int, target: RefType) -> None:
 
 
 def _br_on_cast(
-    f: FunctionState, position: int, immediate: tuple[int, RefType, RefType]
+    f: FunctionState, _position: int, immediate: tuple[int, RefType, RefType]
 ) -> None:
     depth, _, target = immediate
     value, no = f.pop_register(), Target()
     f.push(value)
     require_type(f, value, target, no)
-    branch(f, position, depth)
+    branch(f, depth)
     f.bind(no)
 
 
 def _br_on_cast_fail(
-    f: FunctionState, position: int, immediate: tuple[int, RefType, RefType]
+    f: FunctionState, _position: int, immediate: tuple[int, RefType, RefType]
 ) -> None:
     depth, _, target = immediate
     value, no, done = f.pop_register(), Target(), Target()
@@ -124,7 +124,7 @@ def _br_on_cast_fail(
     require_type(f, value, target, no)
     f.jump(done)
     f.bind(no)
-    branch(f, position, depth)
+    branch(f, depth)
     f.bind(done)
 
 

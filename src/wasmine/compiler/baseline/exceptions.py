@@ -135,7 +135,7 @@ def _catch_at(f: FunctionState, block: Try, clause: Clause, label: Label) -> Non
         _push_place(f)
         f.add(asm.store64(RAX, FRAME, f.stack[-1] - SLOT))
     if outermost:
-        branch(f, block.position, len(f.labels) - 1)
+        branch(f, len(f.labels) - 1)
     else:
         bring(f, label)
         f.jump(label.target)

@@ -18,8 +18,9 @@ from wasmine.compiler.baseline.locations import (
     SLOT,
     VECTOR_SCRATCH,
     Location,
+    class_of,
 )
-from wasmine.compiler.baseline.state import FunctionState, class_of
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import InternalError
 from wasmine.types import V128, StorageType, ValType
 
