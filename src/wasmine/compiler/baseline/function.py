@@ -11,13 +11,17 @@ from typing import Any, Final, TypeAlias, cast
 
 from wasmine.abi.baseline import CompiledFunction
 from wasmine.compiler.baseline import (
+    aggregates,
     atomics,
     calls,
+    casts,
     conditions,
     control,
+    exceptions,
     frame,
     memories,
     pins,
+    references,
     variables,
     vectors,
 )
@@ -45,6 +49,10 @@ TABLES: Final = (
     memories.HANDLERS,
     vectors.HANDLERS,
     atomics.HANDLERS,
+    aggregates.HANDLERS,
+    casts.HANDLERS,
+    exceptions.HANDLERS,
+    references.HANDLERS,
 )
 
 MAXIMUM_OFFSET: Final = 1 << 31
@@ -96,6 +104,8 @@ LOCAL_SET: Final = BY_NAME["local.set"].index
 LOCAL_TEE: Final = BY_NAME["local.tee"].index
 SETTING: Final = (LOCAL_SET, LOCAL_TEE)
 ELSE: Final = BY_NAME["else"].index
+DELEGATE: Final = BY_NAME["delegate"].index
+CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
 END: Final = BY_NAME["end"].index
 OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
 Steps: TypeAlias = Iterator[tuple[int, int, Any]]
@@ -193,7 +203,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
 def _skip(f: FunctionState, steps: Steps) -> None:
     """Drop what cannot be reached, up to where control comes in again or the body ends."""
     depth = 0
-    for position, code, _ in steps:
+    for position, code, immediate in steps:
         if code in OPENING:
             depth += 1
         elif code == END:
@@ -201,10 +211,18 @@ def _skip(f: FunctionState, steps: Steps) -> None:
                 depth -= 1
             elif control.end_unreached(f, position):
                 return
+        elif code == DELEGATE:
+            if depth:
+                depth -= 1
+            elif exceptions.delegate_unreached(f, position, immediate):
+                return
         elif depth:
             continue
         elif code == ELSE:
             control.else_unreached(f)
+            return
+        elif code in CATCHES:
+            exceptions.catch_unreached(f, position, immediate)
             return
 
 
