@@ -64,6 +64,7 @@ def place(f: FunctionState, position: int, memarg: MemArg, size: int) -> Place:
     _, offset, index = memarg
     if index == 0 and f.context.is_static(0) and offset + size <= STATIC_GUARD_SIZE:
         register = f.pop_register()
+        f.uses_memory = True
         if f.info.memories[0].address is I64:
             _check_start(f, position, register, 0)
         return Place("", register, offset)
@@ -82,6 +83,7 @@ def pointer(f: FunctionState, position: int, memarg: MemArg, size: int) -> tuple
     elif wide:
         _check_start(f, position, register, index)
     if index == 0 and f.context.is_static(0):
+        f.uses_memory = True
         f.add(asm.add64(register, MEMORY))
     else:
         base, displacement = definition(f, index)
