@@ -10,7 +10,17 @@ from itertools import count
 from typing import Any, Final, TypeAlias
 
 from wasmine.abi.baseline import CompiledFunction
-from wasmine.compiler.baseline import calls, conditions, control, frame, pins, variables
+from wasmine.compiler.baseline import (
+    atomics,
+    calls,
+    conditions,
+    control,
+    frame,
+    memories,
+    pins,
+    variables,
+    vectors,
+)
 from wasmine.compiler.baseline.context import BaselineContext
 from wasmine.compiler.baseline.control import Label
 from wasmine.compiler.baseline.locations import FIRST_VECTOR, GENERAL, SLOT, VECTOR, class_of
@@ -31,7 +41,10 @@ TABLES: Final = (
     calls.HANDLERS,
     conditions.HANDLERS,
     control.HANDLERS,
+    memories.HANDLERS,
+    atomics.HANDLERS,
     variables.HANDLERS,
+    vectors.HANDLERS,
 )
 
 MAXIMUM_OFFSET: Final = 1 << 31
@@ -176,10 +189,11 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
 
 def _unplain(f: FunctionState, position: int, immediate: Any, row: Row) -> None:
     """An access to a memory that is not the first, or not static, or not of 32 bits."""
-    handler = f.context.access
-    if handler is None:
-        raise InternalError(f"nothing compiles {row[1]}")
-    handler(f, position, immediate, row)
+    kind, name, operand, result = row
+    if kind == LOAD:
+        memories.load(f, position, immediate, name, result)
+    else:
+        memories.store(f, position, immediate, name, operand)
 
 
 def _skip(f: FunctionState, steps: Steps) -> None:
