@@ -94,7 +94,7 @@ def _load_lane(opcode: Opcode) -> Handler:
         f.release(register, vector)
         result = f.result_vector()
         f.locate(position)
-        f.emit(position, f"{name} {lane}{suffix}", result, register, vector, offset)
+        f.emit(position, f"{name}{suffix} {lane}", result, register, vector, offset)
         f.push(result)
 
     return load_lane
@@ -108,7 +108,7 @@ def _store_lane(opcode: Opcode) -> Handler:
         vector = f.pop()
         suffix, register, offset = place(f, position, memarg, size)
         f.locate(position)
-        f.emit(position, f"{name} {lane}{suffix}", register, vector, offset)
+        f.emit(position, f"{name}{suffix} {lane}", register, vector, offset)
         f.release(register, vector)
 
     return store_lane
