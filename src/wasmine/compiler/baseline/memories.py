@@ -25,11 +25,13 @@ from wasmine.compiler.baseline.locations import (
     RAX,
     VM,
     Location,
+    class_of,
+    class_of,
 )
 from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import TrapCode
 from wasmine.types import I64
-from wasmine.wasm.opcodes import BY_NAME
+from wasmine.wasm.opcodes import OPCODES, Opcode
 
 if TYPE_CHECKING:
     from wasmine.compiler.baseline.function import Handler
@@ -134,24 +136,34 @@ def _check_start(f: FunctionState, position: int, register: int, index: int) -> 
 # --- loads and stores ------------------------------------------------------------------------------
 
 
-def load(f: FunctionState, position: int, memarg: MemArg, name: str, class_: int) -> None:
-    """A load by its name, from any memory; `class_` is that of the result."""
-    suffix, register, offset = place(f, position, memarg, BY_NAME[name].access)
-    f.release(register)
-    result = f.take(class_)
-    f.locate(position)
-    f.emit(position, name + suffix, result, register, offset)
-    f.push(result)
+def _load(opcode: Opcode) -> Handler:
+    (type_,) = opcode.results or ()
+    name, class_, size = opcode.name, class_of(type_), opcode.access
+
+    def load(f: FunctionState, position: int, memarg: MemArg) -> None:
+        suffix, register, offset = place(f, position, memarg, size)
+        f.release(register)
+        result = f.take(class_)
+        f.locate(position)
+        f.emit(position, name + suffix, result, register, offset)
+        f.push(result)
+
+    return load
 
 
-def store(f: FunctionState, position: int, memarg: MemArg, name: str, class_: int) -> None:
-    """A store by its name, to any memory; `class_` is that of the value."""
-    operand = f.pop()
-    suffix, register, offset = place(f, position, memarg, BY_NAME[name].access)
-    value = f.in_register(operand, class_)
-    f.locate(position)
-    f.emit(position, name + suffix, register, value, offset)
-    f.release(register, value)
+def _store(opcode: Opcode) -> Handler:
+    _, type_ = opcode.params or ()
+    name, class_, size = opcode.name, class_of(type_), opcode.access
+
+    def store(f: FunctionState, position: int, memarg: MemArg) -> None:
+        operand = f.pop()
+        suffix, register, offset = place(f, position, memarg, size)
+        value = f.in_register(operand, class_)
+        f.locate(position)
+        f.emit(position, name + suffix, register, value, offset)
+        f.release(register, value)
+
+    return store
 
 
 # --- memory.* --------------------------------------------------------------------------------------
@@ -225,7 +237,15 @@ def _data_drop(f: FunctionState, position: int, segment: int) -> None:
     call(f, position, libcalls.BY_NAME["data_drop"].symbol, VM, CONSTANTS[segment])
 
 
+ACCESSES: Final[dict[str, Handler]] = {
+    opcode.name: (_load if opcode.results else _store)(opcode)
+    for opcode in OPCODES
+    if opcode.immediates == ("memarg",) and opcode.feature != "threads"
+}
+"""Every load and store that is not atomic, and has no lane number."""
+
 HANDLERS: Final[dict[str, Handler]] = {
+    **ACCESSES,
     "memory.size": _memory_size,
     "memory.grow": _memory_grow,
     "memory.fill": _memory_fill,

@@ -31,7 +31,8 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.compiler.architecture import Architecture, by_name
-from wasmine.compiler.ir import VECTOR
+from wasmine.compiler.ir import VECTOR, WASM_CC
+from wasmine.compiler.native.aggregates import aggregates
 from wasmine.compiler.native.blocks import BLOCKS
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.boxes import LIVE_BOXES
@@ -41,6 +42,7 @@ from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.lazy import LAZY
 from wasmine.compiler.native.marking import MARKING
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
@@ -138,6 +140,7 @@ PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
     "wasmine_py_array",
     "wasmine_py_attach_thread",
+    "wasmine_py_compile_on_call",
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
@@ -204,6 +207,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
         "vector": VECTOR,
+        "wasm_cc": WASM_CC,
         "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
@@ -241,7 +245,8 @@ def runtime_ir(architecture: str) -> str:
         + ENTRY
         + PYTHON
         + builtins()
-        + WAITING,
+        + WAITING
+        + LAZY,
         architecture,
     )
 
@@ -249,7 +254,16 @@ def runtime_ir(architecture: str) -> str:
 def heap_ir(architecture: str) -> str:
     """IR of the heap and its collector, an image of its own: not every program makes objects."""
     return _unit(
-        BOXES + BLOCKS + HEAP + RUNS + MARKING + ROOTS + LIVE_BOXES + SWEEPING + COLLECTOR,
+        BOXES
+        + BLOCKS
+        + HEAP
+        + aggregates()
+        + RUNS
+        + MARKING
+        + ROOTS
+        + LIVE_BOXES
+        + SWEEPING
+        + COLLECTOR,
         architecture,
     )
 
