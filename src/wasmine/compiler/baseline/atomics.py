@@ -43,7 +43,7 @@ def _access(opcode: Opcode) -> Handler:
         f.release(register, *values)
         result = (f.result_register(),) if opcode.results else ()
         f.locate(position)
-        f.emit(position, name, *result, register, *values, offset)
+        f.emit((name, *result, register, *values, offset))
         f.stack += result
 
     return access

@@ -26,7 +26,6 @@ from wasmine.compiler.baseline.locations import (
     VM,
     Location,
     class_of,
-    class_of,
 )
 from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import TrapCode
@@ -145,7 +144,7 @@ def _load(opcode: Opcode) -> Handler:
         f.release(register)
         result = f.take(class_)
         f.locate(position)
-        f.emit(position, name + suffix, result, register, offset)
+        f.emit((name + suffix, result, register, offset))
         f.push(result)
 
     return load
@@ -160,7 +159,7 @@ def _store(opcode: Opcode) -> Handler:
         suffix, register, offset = place(f, position, memarg, size)
         value = f.in_register(operand, class_)
         f.locate(position)
-        f.emit(position, name + suffix, register, value, offset)
+        f.emit((name + suffix, register, value, offset))
         f.release(register, value)
 
     return store

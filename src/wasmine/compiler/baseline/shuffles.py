@@ -78,7 +78,7 @@ def _of_one(f: FunctionState, to: int, operand: int, lanes: Lanes) -> None:
     elif found := _rotation(lanes, 16):
         _apply(f, to, operand, operand, found)
     else:
-        f.literal(FIRST_VECTOR + _MASK, bytes(lanes))
+        f.load_literal(FIRST_VECTOR + _MASK, bytes(lanes))
         _apply(f, to, operand, _MASK, asm.shuffle_bytes)
 
 
@@ -115,7 +115,7 @@ def _of_two(f: FunctionState, to: int, a: int, b: int, lanes: Lanes) -> None:
         for register, operand, flip in ((_LEFT, a, 0), (_RIGHT, b, 16)):
             chosen = (lane ^ flip for lane in lanes)
             mask = bytes(lane if lane < 16 else _BEYOND for lane in chosen)
-            f.literal(FIRST_VECTOR + _MASK, mask)
+            f.load_literal(FIRST_VECTOR + _MASK, mask)
             f.add(asm.move_x(register, operand), asm.shuffle_bytes(register, _MASK))
         f.add(asm.or_x(_LEFT, _RIGHT), asm.move_x(to, _LEFT))
 

@@ -33,11 +33,11 @@ def _plain(opcode: Opcode) -> Handler:
     (type_,) = opcode.results or ()
     result_class = class_of(type_)
 
-    def plain(f: FunctionState, position: int, lane: int | None) -> None:
+    def plain(f: FunctionState, _position: int, lane: int | None) -> None:
         values = _operands(f, classes)
         f.release(*values)
         result = f.take(result_class)
-        f.emit(position, name if lane is None else f"{name} {lane}", result, *values)
+        f.emit((name if lane is None else f"{name} {lane}", result, *values))
         f.push(result)
 
     return plain
@@ -58,7 +58,7 @@ def _shift(opcode: Opcode) -> Handler:
         value = f.pop()
         f.release(value)
         result = f.take(VECTOR)
-        f.emit(position, f"{name} {count[0] % width}", result, value)
+        f.emit((f"{name} {count[0] % width}", result, value))
         f.push(result)
 
     return shift
@@ -72,7 +72,7 @@ def _constant(f: FunctionState, _position: int, value: int) -> None:
     elif value == _ONES:
         f.add(asm.ones_x(number, number))
     else:
-        f.literal(result, value.to_bytes(16, "little"))
+        f.load_literal(result, value.to_bytes(16, "little"))
     f.push(result)
 
 
@@ -94,7 +94,7 @@ def _load_lane(opcode: Opcode) -> Handler:
         f.release(register, vector)
         result = f.result_vector()
         f.locate(position)
-        f.emit(position, f"{name}{suffix} {lane}", result, register, vector, offset)
+        f.emit((f"{name}{suffix} {lane}", result, register, vector, offset))
         f.push(result)
 
     return load_lane
@@ -108,7 +108,7 @@ def _store_lane(opcode: Opcode) -> Handler:
         vector = f.pop()
         suffix, register, offset = place(f, position, memarg, size)
         f.locate(position)
-        f.emit(position, f"{name}{suffix} {lane}", register, vector, offset)
+        f.emit((f"{name}{suffix} {lane}", register, vector, offset))
         f.release(register, vector)
 
     return store_lane
