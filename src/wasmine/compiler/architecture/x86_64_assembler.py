@@ -26,6 +26,9 @@ RELATIVE: Final = b"\0\0\0\0"
 
 # Condition codes, as in the low four bits of jcc.
 BELOW, ABOVE_EQUAL, EQUAL, NOT_EQUAL, BELOW_EQUAL, ABOVE, SIGN = 2, 3, 4, 5, 6, 7, 8
+PARITY, NOT_PARITY, LESS, GREATER_EQUAL, LESS_EQUAL, GREATER = 10, 11, 12, 13, 14, 15
+FLOAT_EQUAL, FLOAT_NOT_EQUAL = 16, 17
+"""Not the processor's: EQUAL and ordered, NOT_EQUAL or unordered. One bit negates any of these."""
 
 
 def _rex(wide: int, register: int, base: int, *, always: bool = False) -> bytes:
@@ -137,22 +140,6 @@ def add_immediate64(register: int, value: int) -> bytes:
     return rex + b"\x81" + _registers(0, register) + _INT32.pack(value)
 
 
-@cached
-def compare_immediate32(register: int, value: int) -> bytes:
-    """`value` is unsigned."""
-    rex = _rex(0, 0, register)
-    if value < 128:
-        return rex + b"\x83" + _registers(7, register) + bytes((value,))
-    return rex + b"\x81" + _registers(7, register) + _UINT32.pack(value)
-
-
-@cached
-def compare_memory_immediate32(base: int, displacement: int, value: int) -> bytes:
-    """`value` is signed."""
-    rex = _rex(0, 0, base)
-    if -128 <= value < 128:
-        return rex + b"\x83" + _memory(7, base, displacement) + bytes((value & 0xFF,))
-    return rex + b"\x81" + _memory(7, base, displacement) + _INT32.pack(value)
 
 
 @cached
@@ -218,6 +205,95 @@ def load_scaled32(register: int, base: int, index: int) -> bytes:
 # sub dword [rip + distance], 1; the immediate byte follows the distance.
 COUNT_DOWN: Final = b"\x83\x2d" + RELATIVE + b"\x01"
 COUNT_DOWN_TRAILING: Final = 1
+
+
+@cached
+def lea_scaled64(register: int, base: int, index: int) -> bytes:
+    """register = base + 8 * index; `base` is none of rbp and r13."""
+    rex = 0x48 | register >> 3 << 2 | index >> 3 << 1 | base >> 3
+    return bytes((rex, 0x8D, (register & 7) << 3 | 4, 3 << 6 | (index & 7) << 3 | base & 7))
+
+
+@cached
+def multiply_immediate64(register: int, other: int, value: int) -> bytes:
+    """register = other * value; `value` is signed and has 32 bits."""
+    return _rex(1, register, other) + b"\x69" + _registers(register, other) + _INT32.pack(value)
+
+
+@cached
+def load_x64_relative(register: int) -> bytes:
+    """movq from a distance; the upper half of the x register becomes zero."""
+    return b"\xf3" + _rex(0, register, 0) + b"\x0f\x7e" + bytes(((register & 7) << 3 | 5,)) + RELATIVE
+
+
+@cached
+def load_x128_relative(register: int) -> bytes:
+    """movups from a distance."""
+    return _rex(0, register, 0) + b"\x0f\x10" + bytes(((register & 7) << 3 | 5,)) + RELATIVE
+
+
+@cached
+def compare_float(wide: int, first: int, second: int) -> bytes:
+    """ucomisd or ucomiss of two x registers: ABOVE if greater, BELOW if less or unordered."""
+    prefix = b"\x66" if wide else b""
+    return prefix + _rex(0, first, second) + b"\x0f\x2e" + _registers(first, second)
+
+
+
+STORE_ZEROS: Final = b"\xf3\x48\xab"
+"""rep stosq: RCX times 8 bytes of RAX from RDI on."""
+
+
+@cached
+def compare_immediate(wide: int, register: int, value: int) -> bytes:
+    """Compares a register with a signed number of 32 bits; `wide` registers have 64."""
+    if not value:
+        return (test64 if wide else test32)(register, register)
+    rex = _rex(wide, 0, register)
+    if -128 <= value < 128:
+        return rex + b"\x83" + _registers(7, register) + bytes((value & 0xFF,))
+    return rex + b"\x81" + _registers(7, register) + _INT32.pack(value)
+
+
+@cached
+def compare_memory_immediate(wide: int, base: int, displacement: int, value: int) -> bytes:
+    """Compares memory with a signed number of 32 bits."""
+    rex = _rex(wide, 0, base)
+    if -128 <= value < 128:
+        return rex + b"\x83" + _memory(7, base, displacement) + bytes((value & 0xFF,))
+    return rex + b"\x81" + _memory(7, base, displacement) + _INT32.pack(value)
+
+
+memory_compare64: Final = _load_like(b"\x39", 1)
+"""Compares memory with a register: (register, base, displacement)."""
+memory_compare32: Final = _load_like(b"\x39", 0)
+
+
+@cached
+def zero_extend8(register: int, other: int) -> bytes:
+    """movzx from the low byte of RAX, RCX, RDX or RBX."""
+    return _rex(0, register, other) + b"\x0f\xb6" + _registers(register, other)
+
+
+@cached
+def compare_float_memory(wide: int, first: int, base: int, displacement: int) -> bytes:
+    """The same with a second operand in memory."""
+    prefix = b"\x66" if wide else b""
+    return prefix + _rex(0, first, base) + b"\x0f\x2e" + _memory(first, base, displacement)
+
+
+AND_AL_CL: Final = b"\x20\xc8"
+OR_AL_CL: Final = b"\x08\xc8"
+
+
+@cached
+def set_if(condition: int, register: int) -> bytes:
+    """The low byte of RAX, RCX, RDX or RBX becomes 1 if a condition code holds, else 0."""
+    return bytes((0x0F, 0x90 | condition)) + _registers(0, register)
+
+
+SKIP_IF_UNORDERED: Final = b"\x7a\x06"
+"""jp over a jump of 6 bytes, as `jump_if` gives."""
 
 
 # --- fields, elements, references ------------------------------------------------------------------

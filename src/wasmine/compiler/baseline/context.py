@@ -8,7 +8,8 @@ from typing import Any
 
 from wasmine.abi.baseline import may_hold_vectors, mentions_vectors
 from wasmine.abi.vmoffsets import VMOffsets
-from wasmine.types import FunctionType
+from wasmine.compiler.baseline.conventions import Convention, convention
+from wasmine.types import I32, DefinedType, FunctionType
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 
@@ -33,12 +34,35 @@ class BaselineContext:
         self.library = library
         self.options = options
         self.offsets = VMOffsets.for_host(info)
+        self.has_plain_memory = (
+            bool(info.memories) and info.memories[0].address is I32 and self.is_static(0)
+        )
+        """Whether accesses to memory 0 need no check."""
+        self._conventions: dict[int, Convention] = {}
+        self._indices: dict[DefinedType, int] = {}
         self._mentions_vectors = mentions_vectors(info)
+
+    def type_index(self, local_index: int) -> int:
+        """The index of the type of a function, counted from the first that is not imported."""
+        return self.info.functions[self.info.imported_functions + local_index]
+
+    def convention(self, type_index: int) -> Convention:
+        """How the values of a function type travel. Raises UnsupportedFeature for too many."""
+        known = self._conventions.get(type_index)
+        if known is None:
+            known = convention(self.info.function_type(type_index))
+            self._conventions[type_index] = known
+        return known
+
+    def index_of(self, type_: DefinedType) -> int:
+        """An index of a defined type that the module names."""
+        if not self._indices:
+            self._indices = {known: index for index, known in enumerate(self.info.types)}
+        return self._indices[type_]
 
     def type_of(self, local_index: int) -> FunctionType:
         """The type of a function, counted from the first that is not imported."""
-        info = self.info
-        return info.function_type(info.functions[info.imported_functions + local_index])
+        return self.info.function_type(self.type_index(local_index))
 
     def may_hold_vectors(self, body: Body) -> bool:
         """Whether operands of a function may be v128."""

@@ -13,30 +13,17 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
-from wasmine.abi.convention import SLOT_SIZE, result_slots
-from wasmine.abi.vmcontext import VMStoreContext, offset_of
 from wasmine.compiler.architecture import x86_64_assembler as asm
-from wasmine.compiler.baseline.locations import (
-    FIRST_VECTOR,
-    GENERAL,
-    R10,
-    RAX,
-    RCX,
-    RDX,
-    SLOT,
-    VM,
-    Location,
-)
-from wasmine.compiler.baseline.state import FunctionState, Target, class_of
+from wasmine.compiler.baseline.calls import store_values
+from wasmine.compiler.baseline.counters import count_loop
+from wasmine.compiler.baseline.locations import FRAME, GENERAL, RAX, RCX, SLOT, Location
+from wasmine.compiler.baseline.state import FunctionState, Target
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
 
 if TYPE_CHECKING:
     from wasmine.compiler.baseline.function import Handler
 
-VALUES: Final = offset_of(VMStoreContext, "values")
-GENERAL_RESULTS: Final = (RAX, RDX, RCX)
-VECTOR_RESULTS: Final = (FIRST_VECTOR, FIRST_VECTOR + 1)
 SMALL_TABLE: Final = 3
 """Up to so many labels, br_table compares; else it jumps through a table."""
 
@@ -123,10 +110,10 @@ def _loop(f: FunctionState, position: int, type_: FunctionType) -> None:
     label = Loop(parameters, len(f.stack) - parameters, parameters)
     f.labels.append(label)
     f.bind(label.target)
-    f.count(position)
+    count_loop(f, position)
 
 
-def _if(f: FunctionState, position: int, type_: FunctionType) -> None:
+def _if(f: FunctionState, _position: int, type_: FunctionType) -> None:
     operand = f.stack.pop()
     f.flush()
     if_on(f, test(f, operand), type_)
@@ -157,11 +144,11 @@ def else_unreached(f: FunctionState) -> None:
     _restart(f, label, label.parameters)
 
 
-def end(f: FunctionState, position: int, _: Any) -> None:
+def end(f: FunctionState, _position: int, _: Any) -> None:
     """The end of a block that control reaches from within."""
     label = f.labels[-1]
     if len(f.labels) == 1:
-        _leave(f, position)
+        _leave(f)
         f.labels.pop()
         return
     if type(label) is Loop:
@@ -172,7 +159,7 @@ def end(f: FunctionState, position: int, _: Any) -> None:
         f.bind(label.alternative)
         label.used = True
     if label.used or label.leads_on:
-        f.flush()
+        bring(f, label)
         if label.leads_on:
             f.jump(label.target)
             label.finish(f)
@@ -203,7 +190,7 @@ def end_unreached(f: FunctionState, position: int) -> bool:
 def test(f: FunctionState, operand: Location) -> int:
     """Set flags by an i32 that was popped; the condition code says that it is not zero."""
     if type(operand) is int and operand >= SLOT:
-        f.add(asm.compare_memory_immediate32(asm.FRAME, operand - SLOT, 0))
+        f.add(asm.compare_memory_immediate(0, FRAME, operand - SLOT, 0))
     else:
         register = f.in_register(operand, GENERAL)
         f.add(asm.test32(register, register))
@@ -211,27 +198,27 @@ def test(f: FunctionState, operand: Location) -> int:
     return asm.NOT_EQUAL
 
 
-def _br(f: FunctionState, position: int, depth: int) -> bool:
-    branch(f, position, depth)
+def _br(f: FunctionState, _position: int, depth: int) -> bool:
+    branch(f, depth)
     return True
 
 
-def branch(f: FunctionState, position: int, depth: int) -> None:
+def branch(f: FunctionState, depth: int) -> None:
     """Go on at the label that is `depth` blocks outward, with its operands."""
     label = f.labels[-1 - depth]
     if label is f.labels[0]:
-        _leave(f, position)
+        _leave(f)
         f.jump(f.exit)
     else:
         bring(f, label)
         f.jump(label.target)
 
 
-def _br_if(f: FunctionState, position: int, depth: int) -> None:
-    branch_if(f, position, test(f, f.stack.pop()), depth)
+def _br_if(f: FunctionState, _position: int, depth: int) -> None:
+    branch_if(f, test(f, f.stack.pop()), depth)
 
 
-def branch_if(f: FunctionState, position: int, condition: int, depth: int) -> None:
+def branch_if(f: FunctionState, condition: int, depth: int) -> None:
     """`branch` if a condition code holds; else nothing happens, and the stack is as before."""
     label = f.labels[-1 - depth]
     if label is f.labels[0]:
@@ -244,11 +231,11 @@ def branch_if(f: FunctionState, position: int, condition: int, depth: int) -> No
         return
     over = Target()
     f.jump_if(condition ^ 1, over)
-    branch(f, position, depth)
+    branch(f, depth)
     f.bind(over)
 
 
-def _br_table(f: FunctionState, position: int, immediate: tuple[tuple[int, ...], int]) -> bool:
+def _br_table(f: FunctionState, _position: int, immediate: tuple[tuple[int, ...], int]) -> bool:
     depths, default = immediate
     selector = f.pop_register()
     targets: dict[int, Target] = {}
@@ -265,17 +252,17 @@ def _br_table(f: FunctionState, position: int, immediate: tuple[tuple[int, ...],
             ways.append(depth)
     if len(depths) <= SMALL_TABLE:
         for number, depth in enumerate(depths):
-            f.add(asm.compare_immediate32(selector, number))
+            f.add(asm.compare_immediate(0, selector, number))
             f.jump_if(asm.EQUAL, targets[depth])
         f.jump(targets[default])
     else:
-        f.add(asm.compare_immediate32(selector, len(depths)))
+        f.add(asm.compare_immediate(0, selector, len(depths)))
         f.jump_if(asm.ABOVE_EQUAL, targets[default])
         _jump_through(f, selector, [targets[depth] for depth in depths])
     f.release(selector)
     for depth in sorted(ways):
         f.bind(targets[depth])
-        branch(f, position, depth)
+        branch(f, depth)
     return True
 
 
@@ -296,49 +283,26 @@ def table_bytes(start: int, targets: list[Target]) -> bytes:
 # --- leaving the function ------------------------------------------------------------------------
 
 
-def _leave(f: FunctionState, position: int) -> None:
+def _leave(f: FunctionState) -> None:
     """Move the function's results to where its caller takes them from."""
-    results = f.type.results
+    how = f.convention
+    results = how.results
     if not results:
         return
-    general, vectors = iter(GENERAL_RESULTS), iter(VECTOR_RESULTS)
-    moves, stored = [], []
     values = f.stack[-len(results) :]
-    for value, type_, slot in zip(values, results, result_slots(f.type), strict=True):
-        if slot is not None:
-            stored.append((slot, value))
-        else:
-            moves.append((next(vectors if class_of(type_) else general), value))
-    if stored:
-        f.add(asm.load64(R10, VM, f.offsets.vmctx_store()))
-        for slot, value in stored:
-            store_value(f, R10, VALUES + slot * SLOT_SIZE, value)
-    f.move_results(moves)
+    if how.stores_results:
+        store_values(f, results, values)
+    f.move_all(
+        [
+            (passed.register, value)
+            for passed, value in zip(results, values, strict=True)
+            if passed.register >= 0
+        ]
+    )
 
 
-def store_value(f: FunctionState, base: int, displacement: int, value: Location) -> None:
-    """Store a value of any location behind a pointer. Changes RAX or xmm0."""
-    if type(value) is int and value < FIRST_VECTOR:
-        f.add(asm.store64(value, base, displacement))
-        return
-    if type(value) is not int:
-        f.move(RAX, value)
-        f.add(asm.store64(RAX, base, displacement))
-        return
-    if value >= SLOT and not f.wide:
-        f.move(RAX, value)
-        f.add(asm.store64(RAX, base, displacement))
-        return
-    register = value
-    if value >= SLOT:
-        register = FIRST_VECTOR
-        f.move(register, value)
-    store = asm.store_x128 if f.wide else asm.store_x64
-    f.add(store(register - FIRST_VECTOR, base, displacement))
-
-
-def _return(f: FunctionState, position: int, _: Any) -> bool:
-    branch(f, position, len(f.labels) - 1)
+def _return(f: FunctionState, _position: int, _: Any) -> bool:
+    branch(f, len(f.labels) - 1)
     return True
 
 

@@ -18,8 +18,8 @@ immediate. They pop operands, append code, and push results. What they have to k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.baseline import CELL_NUMBERS, Fixup, FixupKind, FrameLayout
 from wasmine.abi.libcalls import LIBCALLS
@@ -28,9 +28,9 @@ from wasmine.compiler.baseline.locations import (
     FIRST_VECTOR,
     FRAME,
     GENERAL,
-    RAX,
     R8,
     R9,
+    RAX,
     RCX,
     RDI,
     RDX,
@@ -40,13 +40,13 @@ from wasmine.compiler.baseline.locations import (
     VECTOR,
     VECTOR_SCRATCH,
     VECTOR_TEMPORARIES,
-    VM,
     Location,
     Signed,
     constant_value,
 )
+from wasmine.compiler.baseline.stencils import HoleKind, Piece
 from wasmine.errors import InternalError, TrapCode
-from wasmine.types import F32, F64, V128, FunctionType, ValType
+from wasmine.types import FunctionType
 
 if TYPE_CHECKING:
     from wasmine.compiler.baseline.context import BaselineContext
@@ -56,13 +56,8 @@ if TYPE_CHECKING:
 C_PARAMETERS: Final = (RDI, RSI, RDX, RCX, R8, R9)
 """Registers of integers and pointers in a call, the first is the environment."""
 _KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
-_VECTOR_TYPES: Final = frozenset((F32, F64, V128))
-_IN_FRAME: Final = range(SLOT, 1 << 40)
-
-
-def class_of(type_: ValType) -> int:
-    """GENERAL or VECTOR: in which registers values of a type are."""
-    return VECTOR if type_ in _VECTOR_TYPES else GENERAL
+_DEEP: Final = 200
+"""With more operands than that, no time is spent on looking through them."""
 
 
 class Target:
@@ -120,6 +115,23 @@ class FunctionState:
         """What writes code behind the function."""
         self.loops: list[int] = []
         """The position of each loop with a counter."""
+        self.tables: list[tuple[int, list[Target]]] = []
+        """Where tables of distances are, and of which targets."""
+        self.literals: dict[bytes, Target] = {}
+        """Constants of 8 or 16 bytes that stand behind the code."""
+        self.exit = Target()
+        """Where the function returns, with its results in their registers."""
+        self.tail_exit = Target()
+        """Where the function gives up its frame and goes on at the address in RAX."""
+        self.convention = context.convention(context.type_index(local_index))
+        self.steps: Iterator[tuple[int, int, Any]] = iter(())
+        """What is left of the body: a handler that deals with the next instruction too takes it out."""
+        self.uses_memory = False
+        """Whether MEMORY has to be filled."""
+        self.used: frozenset[int] = frozenset()
+        """The registers that locals are in."""
+        self.calls = False
+        """Whether there is any call but to trap."""
 
     # --- operands --------------------------------------------------------------------------------
 
@@ -130,6 +142,21 @@ class FunctionState:
     def pop(self) -> Location:
         """The last operand, wherever it is. A temporary is the caller's to release."""
         return self.stack.pop()
+
+    def local_changes(self, location: int) -> None:
+        """A local is about to be written: what of its value is on the stack goes elsewhere."""
+        stack = self.stack
+        if len(stack) > _DEEP:
+            self.flush()
+        elif location in stack:
+            free = self.free if location < FIRST_VECTOR else self.free_vectors
+            if location >= SLOT or len(free) < stack.count(location):
+                self.flush()
+                return
+            while location in stack:
+                register = free.pop()
+                self.move(register, location)
+                stack[stack.index(location)] = register
 
     def pop_register(self) -> int:
         """The last operand, in a general register that may be read only; `release` it."""
@@ -184,8 +211,7 @@ class FunctionState:
         stack = self.stack
         first, size = self.first_operand, self.slot
         height = len(stack)
-        if height > self.height:
-            self.height = height
+        self.height = max(self.height, height)
         while height:
             height -= 1
             location, place = stack[height], first + height * size
@@ -225,9 +251,22 @@ class FunctionState:
 
     # --- code ------------------------------------------------------------------------------------
 
-    def emit(self, key: tuple[Any, ...]) -> None:
-        """Append a stencil that has no jumps."""
-        self.code += self.context.library[key]
+    def emit(self, position: int, *key: Any, target: Target | None = None) -> None:
+        """Append a stencil (`stencils` says what keys there are). Traps are at this instruction."""
+        self.place_piece(self.context.library[key], position, target)
+
+    def place_piece(self, piece: Piece, position: int, target: Target | None = None) -> None:
+        """Append a stencil with holes; `target` is where it branches to."""
+        start = len(self.code)
+        self.code += piece
+        for offset, kind, index, trailing in piece.holes:
+            at = start + offset
+            if kind == HoleKind.CONSTANT:
+                self.fixups.append(Fixup(at, FixupKind.CONSTANT, index, trailing))
+            elif kind == HoleKind.TRAP:
+                self.jumps.append((at, self.trap(position, TrapCode(index))))
+            elif target is not None:
+                self.jumps.append((at, target))
 
     def add(self, *instructions: bytes) -> None:
         """Append instructions of the assembler."""
@@ -272,6 +311,12 @@ class FunctionState:
             self.move(scratch, source)
             self.move(to, scratch)
 
+    def literal(self, register: int, value: bytes) -> None:
+        """A vector register becomes a constant of 8 or 16 bytes, which stands behind the code."""
+        load = asm.load_x64_relative if len(value) == 8 else asm.load_x128_relative
+        self.code += load(register - FIRST_VECTOR)
+        self.jumps.append((len(self.code) - 4, self.literals.setdefault(value, Target())))
+
     def place(self, index: int) -> int:
         """The place of a local in the frame, whether it is in a register or not."""
         return SLOT + self.layout.locals[index]
@@ -289,6 +334,12 @@ class FunctionState:
 
     def jump_if(self, condition: int, target: Target) -> None:
         """Go on at a target if a condition code of the assembler holds."""
+        if condition == asm.FLOAT_EQUAL:
+            self.code += asm.SKIP_IF_UNORDERED
+            condition = asm.EQUAL
+        elif condition == asm.FLOAT_NOT_EQUAL:
+            self.jump_if(asm.PARITY, target)
+            condition = asm.NOT_EQUAL
         self.code += asm.jump_if(condition)
         self.jumps.append((len(self.code) - 4, target))
 
@@ -313,6 +364,7 @@ class FunctionState:
 
     def call_cell(self, symbol: str) -> None:
         """Call a native function whose arguments are in their registers."""
+        self.calls = True
         self.code += asm.CALL_CELL
         self.fixups.append(Fixup(len(self.code) - 4, FixupKind.CELL, CELL_NUMBERS[symbol], 0))
 
