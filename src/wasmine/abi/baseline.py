@@ -41,7 +41,7 @@ CELL_NUMBERS: Final = {symbol: number for number, symbol in enumerate(RUNTIME_CE
 
 
 class FixupKind(IntEnum):
-    """What the target of a fixup is, and what its `index` counts."""
+    """What the target of a fixup is, and what its `number` counts."""
 
     ENTRY = 0
     """The entry table's cell of a function of the module, by its index without imports."""
@@ -64,7 +64,7 @@ class Fixup(NamedTuple):
     """Where the field is, in bytes from the start of the code."""
     kind: int
     """A FixupKind."""
-    index: int
+    number: int
     trailing: int
 
 

@@ -159,6 +159,10 @@ class CodeSpace:
         """The addresses of all functions, as function references hold them."""
         return range(self.base, self.base + self.layout.functions * JUMP_STUB_SIZE, JUMP_STUB_SIZE)
 
+    def entry(self, local: int) -> int:
+        """The address that calls of a function go to at present."""
+        return int(self._entries[local])
+
     def is_compiled(self, local: int) -> bool:
         """Whether there is code of a function."""
         return not self._lazy <= self._entries[local] < self._start + self.layout.code
@@ -218,7 +222,7 @@ class CodeSpace:
         """
         local = (stub - self._lazy) // LAZY_STUB_SIZE
         self.ensure(local)
-        return int(self._entries[local])
+        return self.entry(local)
 
     def ensure(self, local: int) -> None:
         """Compile a function, unless that has been done."""

@@ -105,6 +105,29 @@ add64: Final = _register_like(b"\x03", 1)
 movsxd: Final = _register_like(b"\x63", 1)
 
 
+def vector_operation(*opcode: int, prefix: bytes = b"\x66") -> Callable[..., bytes]:
+    """An instruction of two x registers, the first of which is an operand and the result.
+
+    `opcode` is what follows 0F. What comes out takes the registers, then the immediate byte if there is one.
+    """
+    code = bytes((0x0F, *opcode))
+
+    @cached
+    def instruction(to: int, other: int, *immediate: int) -> bytes:
+        rex = _rex(0, to, other)
+        return prefix + rex + code + _registers(to, other) + bytes(immediate)
+
+    return instruction
+
+
+shuffle_bytes: Final = vector_operation(0x38, 0x00)
+"""pshufb"""
+or_x: Final = vector_operation(0xEB)
+"""por"""
+ones_x: Final = vector_operation(0x76)
+"""pcmpeqd: all bits are set if both registers are the same."""
+
+
 @cached
 def conditional_move64(condition: int, to: int, other: int) -> bytes:
     """Moves if a condition code holds."""
@@ -138,8 +161,6 @@ def add_immediate64(register: int, value: int) -> bytes:
     if -128 <= value < 128:
         return rex + b"\x83" + _registers(0, register) + bytes((value & 0xFF,))
     return rex + b"\x81" + _registers(0, register) + _INT32.pack(value)
-
-
 
 
 @cached
@@ -215,15 +236,11 @@ def lea_scaled64(register: int, base: int, index: int) -> bytes:
 
 
 @cached
-def multiply_immediate64(register: int, other: int, value: int) -> bytes:
-    """register = other * value; `value` is signed and has 32 bits."""
-    return _rex(1, register, other) + b"\x69" + _registers(register, other) + _INT32.pack(value)
-
-
-@cached
 def load_x64_relative(register: int) -> bytes:
     """movq from a distance; the upper half of the x register becomes zero."""
-    return b"\xf3" + _rex(0, register, 0) + b"\x0f\x7e" + bytes(((register & 7) << 3 | 5,)) + RELATIVE
+    return (
+        b"\xf3" + _rex(0, register, 0) + b"\x0f\x7e" + bytes(((register & 7) << 3 | 5,)) + RELATIVE
+    )
 
 
 @cached
@@ -237,7 +254,6 @@ def compare_float(wide: int, first: int, second: int) -> bytes:
     """ucomisd or ucomiss of two x registers: ABOVE if greater, BELOW if less or unordered."""
     prefix = b"\x66" if wide else b""
     return prefix + _rex(0, first, second) + b"\x0f\x2e" + _registers(first, second)
-
 
 
 STORE_ZEROS: Final = b"\xf3\x48\xab"
@@ -294,6 +310,22 @@ def set_if(condition: int, register: int) -> bytes:
 
 SKIP_IF_UNORDERED: Final = b"\x7a\x06"
 """jp over a jump of 6 bytes, as `jump_if` gives."""
+
+
+@cached
+def shift_right64(register: int, count: int) -> bytes:
+    """Shifts zeros in."""
+    return _rex(1, 0, register) + b"\xc1" + _registers(5, register) + bytes((count,))
+
+
+FENCE: Final = b"\x0f\xae\xf0"
+"""mfence"""
+
+
+@cached
+def test_low_byte(mask: int) -> bytes:
+    """Whether any of these bits is set in RAX."""
+    return bytes((0xA8, mask))
 
 
 # --- fields, elements, references ------------------------------------------------------------------

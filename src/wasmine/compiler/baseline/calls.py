@@ -208,7 +208,7 @@ _DISPLAY: Final = offset_of(VMTypeRecord, "display")
 def load_type_record(f: FunctionState, register: int) -> None:
     """The number of a type becomes the address of its VMTypeRecord. Changes R10."""
     f.add(
-        asm.multiply_immediate64(register, register, size_of(VMTypeRecord)),
+        asm.multiply_immediate(register, register, size_of(VMTypeRecord)),
         asm.load64(R10, VM, f.offsets.vmctx_store()),
         asm.add_memory64(register, R10, _TYPES),
     )

@@ -104,9 +104,7 @@ def _ref_cast(f: FunctionState, position: int, target: RefType) -> None:
     f.push(value)
 
 
-def _br_on_cast(
-    f: FunctionState, _position: int, immediate: tuple[int, RefType, RefType]
-) -> None:
+def _br_on_cast(f: FunctionState, _position: int, immediate: tuple[int, RefType, RefType]) -> None:
     depth, _, target = immediate
     value, no = f.pop_register(), Target()
     f.push(value)

@@ -39,8 +39,14 @@ class BaselineContext:
         )
         """Whether accesses to memory 0 need no check."""
         self._conventions: dict[int, Convention] = {}
-        self._indices: dict[DefinedType, int] = {}
+        self._type_indices: dict[DefinedType, int] = {}
         self._mentions_vectors = mentions_vectors(info)
+
+    def index_of(self, type_: DefinedType) -> int:
+        """An index of a defined type that the module names."""
+        if not self._type_indices:
+            self._type_indices = {type_: index for index, type_ in enumerate(self.info.types)}
+        return self._type_indices[type_]
 
     def type_index(self, local_index: int) -> int:
         """The index of the type of a function, counted from the first that is not imported."""
@@ -53,12 +59,6 @@ class BaselineContext:
             known = convention(self.info.function_type(type_index))
             self._conventions[type_index] = known
         return known
-
-    def index_of(self, type_: DefinedType) -> int:
-        """An index of a defined type that the module names."""
-        if not self._indices:
-            self._indices = {known: index for index, known in enumerate(self.info.types)}
-        return self._indices[type_]
 
     def type_of(self, local_index: int) -> FunctionType:
         """The type of a function, counted from the first that is not imported."""

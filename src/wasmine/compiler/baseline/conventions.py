@@ -85,5 +85,3 @@ def _passed(
         displacement = 0 if slot is None else _VALUES + slot * SLOT_SIZE
         values.append(Passed(class_, type_ is I32, register, displacement))
     return tuple(values)
-
-

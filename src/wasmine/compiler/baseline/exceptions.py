@@ -18,8 +18,8 @@ from wasmine.abi.convention import is_counted
 from wasmine.abi.objects import TAG_OFFSET, exception_layout
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.aggregates import keep, new_object, settle
-from wasmine.compiler.baseline.control import Label, bring, branch, end, end_unreached
-from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RSI, SLOT, VM
+from wasmine.compiler.baseline.control import Label, branch, bring, end, end_unreached
+from wasmine.compiler.baseline.locations import RAX, RCX, RDI, RSI, VM
 from wasmine.compiler.baseline.state import FunctionState, Target
 from wasmine.compiler.baseline.storage import copy_to_place, store_storage
 from wasmine.errors import InternalError, TrapCode
@@ -113,8 +113,7 @@ def _dispatch(f: FunctionState, block: Try) -> None:
         if clause.label is None:
             # The exception stays below what it carries.
             f.stack[:] = base
-            _push_place(f)
-            f.add(asm.store64(RAX, FRAME, f.stack[-1] - SLOT))
+            f.move(_push_place(f), RAX)
             _push_payload(f, clause.tag)
             f.jump(clause.code)
         else:
@@ -132,8 +131,7 @@ def _catch_at(f: FunctionState, block: Try, clause: Clause, label: Label) -> Non
     f.stack[:] = f.stack[: block.height if outermost else label.height]
     _push_payload(f, clause.tag)
     if clause.reference:
-        _push_place(f)
-        f.add(asm.store64(RAX, FRAME, f.stack[-1] - SLOT))
+        f.move(_push_place(f), RAX)
     if outermost:
         branch(f, len(f.labels) - 1)
     else:

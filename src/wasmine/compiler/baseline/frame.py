@@ -226,9 +226,7 @@ def _patch(f: FunctionState, code: bytearray, shift: int) -> None:
         code[place : place + 4 * len(targets)] = table_bytes(start, targets)
 
 
-def _rows(
-    f: FunctionState, frame: _Frame, shift: int, cold: int, overflow: int
-) -> list[FrameRow]:
+def _rows(f: FunctionState, frame: _Frame, shift: int, cold: int, overflow: int) -> list[FrameRow]:
     """The frame at each program counter; at the few where it is being made or given up it is unknown."""
     size = frame.to_caller + 1
     rows = [FrameRow(0, 0, 0, 0)]
@@ -248,4 +246,3 @@ def _rows(
         words = len(frame.pushed) + 1
         rows.append(FrameRow(overflow + shift, _WORD * (words + words % 2) + 1, 0, 0))
     return rows
-

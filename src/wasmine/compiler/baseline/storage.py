@@ -6,6 +6,7 @@ displacement; whether there is an object at all has been checked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from wasmine.abi.objects import storage_size
@@ -29,7 +30,12 @@ _LOADS: Final = {
     "i16": (asm.load16_u, asm.load16_s),
 }
 _BITS: Final = {4: asm.load32, 8: asm.load64}
-_STORES: Final = {1: asm.store8, 2: asm.store16, 4: asm.store32, 8: asm.store64}
+_STORES: Final[dict[int, Callable[[int, int, int], bytes]]] = {
+    1: asm.store8,
+    2: asm.store16,
+    4: asm.store32,
+    8: asm.store64,
+}
 _VECTOR_LOADS: Final = {4: asm.load_x32, 8: asm.load_x64, 16: asm.load_x128}
 _VECTOR_STORES: Final = {4: asm.store_x32, 8: asm.store_x64, 16: asm.store_x128}
 
