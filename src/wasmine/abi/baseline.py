@@ -88,7 +88,7 @@ class CompiledFunction:
 class FrameLayout:
     """Where a baseline function keeps its locals and operands, in bytes from the bottom of its frame.
 
-    The first place is the VMContext. Locals follow in order, then the operands by height. A place has
+    The first place belongs to whom the function calls (see convention). Locals follow in order, then the operands by height. A place has
     `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a value does not have are
     zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
     """

@@ -198,7 +198,8 @@ def jump_if(condition: int) -> bytes:
 JUMP: Final = b"\xe9" + RELATIVE
 CALL_CELL: Final = b"\xff\x15" + RELATIVE
 """Calls what a cell holds the address of."""
-RETURN: Final = b"\xc3"
+RETURN_WASM: Final = b"\xc2\x08\x00"
+"""ret $8: see abi.convention."""
 TRAP: Final = b"\x0f\x0b"
 """ud2"""
 

@@ -160,8 +160,6 @@ def _entry(f: FunctionState, frame: _Frame) -> tuple[bytes, int]:
             parts.append(asm.load64(MEMORY, RAX, _BASE))
         else:
             parts.append(asm.load64(MEMORY, VM, f.offsets.vmctx_memory_base(0)))
-    # What a frame's first place holds is for those who find it on the stack.
-    parts.append(asm.store64(VM, FRAME, 0))
     return b"".join(parts), field
 
 
@@ -171,7 +169,7 @@ def finish(f: FunctionState) -> CompiledFunction:
     f.bind(f.exit)
     leave = frame.leave()
     f.code += leave
-    f.code += asm.RETURN
+    f.code += asm.RETURN_WASM
     if any(target is f.tail_exit for _, target in f.jumps):
         f.bind(f.tail_exit)
         f.code += leave
