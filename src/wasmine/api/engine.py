@@ -71,7 +71,7 @@ class Engine:
         if not info.imported_functions <= index < len(info.functions):
             raise IndexError(f"the module defines no function {index}")
         styles = (self.memory,) * len(info.memories)
-        return pipeline.translate(info, range(index, index + 1), styles)
+        return pipeline.translate(info, range(index, index + 1), pipeline.options_for(styles))
 
     def function_assembly(self, info: ModuleInfo, index: int) -> str:
         """Assembly of one function, by its index with imports. Raises IndexError."""

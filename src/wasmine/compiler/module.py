@@ -56,6 +56,9 @@ class Options:
     """Whether functions compare the stack pointer with the store's limit."""
     ssse3: bool = False
     """Whether the processor is an x86-64 with SSSE3, for vectors.SSSE3."""
+    entries: bool = False
+    """Whether functions of other units are called through VMContext's table of entries, and not by
+    name, because they may be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
