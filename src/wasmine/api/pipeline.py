@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FUNCTIONS_PER_UNIT: Final = 1000
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
 
-THUNK_NAMES: Final = {"entry": entry_name, "raw": raw_name, "import": import_name}
+THUNK_NAMES: Final = {"entry": entry_name, "raw": raw_name, "host": import_name}
 """The symbol of a thunk for a function type, by the thunk's kind."""
 
 
