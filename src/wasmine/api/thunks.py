@@ -6,10 +6,10 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from wasmine.abi.boundary import SignatureRecord, describe
-from wasmine.abi.convention import erased
+from wasmine.abi.convention import ThunkKind, erased, thunk_name
 from wasmine.api import hooks
 from wasmine.types import FunctionType
 from wasmine.vm import process
@@ -18,9 +18,6 @@ from wasmine.vm.code import Code
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
-
-Kind: TypeAlias = str
-"""`entry`, `raw` or `host`: the fields of SignatureRecord that thunks are for."""
 
 
 class Thunks:
@@ -38,7 +35,7 @@ class Thunks:
         self._codes: list[Code] = []
         self._records: Final[dict[FunctionType, int]] = {}
         self._types: Final[dict[int, FunctionType]] = {}
-        self._own: Final[dict[Kind, set[FunctionType]]] = {
+        self._own: Final[dict[ThunkKind, set[FunctionType]]] = {
             "entry": set(),
             "raw": set(),
             "host": set(),
@@ -90,31 +87,28 @@ class Thunks:
         if not _compiler_is_loaded():
             return
         with self._lock:
-            missing: dict[Kind, list[FunctionType]] = {}
+            missing: dict[ThunkKind, list[FunctionType]] = {}
             for kind, own in self._own.items():
                 general = dict.fromkeys(map(erased, wanted.get(kind, ())))
                 missing[kind] = [type_ for type_ in general if type_ not in own]
             if any(missing.values()):
                 self._compile(missing)
 
-    def _compile(self, missing: dict[Kind, list[FunctionType]]) -> None:
+    def _compile(self, missing: dict[ThunkKind, list[FunctionType]]) -> None:
         from wasmine.api import pipeline
 
         self.install(
             pipeline.compile_thunks(missing["entry"], missing["raw"], missing["host"]), missing
         )
 
-    def install(self, image: Image, types: dict[Kind, list[FunctionType]]) -> None:
+    def install(self, image: Image, types: dict[ThunkKind, list[FunctionType]]) -> None:
         """Use the thunks in an image, which has one of each kind for all of these types."""
-        from wasmine.api import pipeline
-
         with self._lock:
             code = Code(image, process.current().resolve)
             self._codes.append(code)
             for kind, members in types.items():
-                name = pipeline.THUNK_NAMES[kind]
                 for type_ in members:
-                    setattr(self._fields(type_), kind, code.address(name(type_)))
+                    setattr(self._fields(type_), kind, code.address(thunk_name(kind, type_)))
                     self._own[kind].add(type_)
 
     def hot(self, record: int) -> None:
