@@ -29,11 +29,12 @@ _TYPES: dict[object, ValType] = {
 }
 
 
-def _fill(function: object, store: Store, address: int, thunk: int) -> None:
+def _fill(function: object, store: Store, address: int, type_: FunctionType, thunk: int) -> None:
     """Write the fields that the thunk reads. Until then a call raises TypeError."""
     fields = NativeCallable.from_address(id(function))
     fields.anyfunc = address
     fields.store = store.context.address
+    fields.signature = THUNKS.record(type_)
     fields.vectorcall = thunk
 
 
@@ -51,7 +52,7 @@ class RawFunction(StoreObject, _Base):
         """The raw form of a function."""
         self = cls.__new__(cls)
         self._name, self._store, self._type = function.name, function.store, function.type
-        _fill(self, self._store, function.address, THUNKS.raw(self._type))
+        _fill(self, self._store, function.address, self._type, THUNKS.raw(self._type))
         return self
 
     if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Function(StoreObject, _Base):
         self._type = type_
         self._name = None
         self._raw = None
-        _fill(self, store, address, THUNKS.entry(type_))
+        _fill(self, store, address, type_, THUNKS.entry(type_))
         return self
 
     if TYPE_CHECKING:

@@ -83,10 +83,8 @@ class Module:
             exports = (export.type for export in self.exports)
             imports = (import_.type for import_ in self.imports)
             THUNKS.prepare(
-                **{
-                    "entry": [type_ for type_ in exports if isinstance(type_, FunctionType)],
-                    "import": [type_ for type_ in imports if isinstance(type_, FunctionType)],
-                }
+                entry=[type_ for type_ in exports if isinstance(type_, FunctionType)],
+                host=[type_ for type_ in imports if isinstance(type_, FunctionType)],
             )
             self._thunks_ready = True
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
-from wasmine.compiler.native.boundary import entry_name, import_name, raw_name
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body, decode_body
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 FUNCTIONS_PER_UNIT: Final = 1000
 BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
-
-THUNK_NAMES: Final = {"entry": entry_name, "raw": raw_name, "import": import_name}
-"""The symbol of a thunk for a function type, by the thunk's kind."""
 
 
 def checked_body(info: ModuleInfo, local_index: int) -> Body:

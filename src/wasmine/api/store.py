@@ -208,7 +208,11 @@ class Store:
         explanation = HostCallable(name, type_, self)
         thunk = THUNKS.host(type_)
         return self._context.host_function(
-            function, explanation, thunk, self._engine.signatures.register(defined or type_)
+            function,
+            explanation,
+            thunk,
+            THUNKS.record(type_),
+            self._engine.signatures.register(defined or type_),
         )
 
     def reference_from(self, type_: RefType, value: object) -> int:

@@ -139,6 +139,10 @@ class Process:
         self.state.thread_key = threads.create_key(self._code.address("wasmine_thread_exit"))
         self._handler = self._code.address("wasmine_handler")
         self.trap_handler = self._code.address("wasmine_trap")
+        self.generic_entry = self._code.address("wasmine_entry")
+        self.generic_raw = self._code.address("wasmine_raw")
+        self.generic_host = self._code.address("wasmine_generic_host")
+        self.host = self._code.address("wasmine_host")
         self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
         self._bind_functions()
         # Never freed, not even when the interpreter ends: the handlers stay installed, and threads
