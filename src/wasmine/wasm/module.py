@@ -173,6 +173,11 @@ class ModuleInfo:
     )
     """Offsets in the module: of each type, function and so on, imported ones at their import."""
 
+    @property
+    def code_size(self) -> int:
+        """Bytes of all bodies, and of what is between them."""
+        return self.bodies[-1].end - self.bodies[0].start if self.bodies else 0
+
     def function_type(self, type_index: int, offset: int | None = None) -> FunctionType:
         """The function type with this index.
 
