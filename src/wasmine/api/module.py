@@ -81,7 +81,8 @@ class Module:
         artifact = self._artifacts.get(styles)
         if artifact is None:
             ensure_runtime()
-            artifact = self._artifacts[styles] = self._make_artifact(styles)
+            # Of threads that get here together one makes what all use.
+            artifact = self._artifacts.setdefault(styles, self._make_artifact(styles))
         return artifact
 
     def _make_artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:

@@ -6,10 +6,11 @@ Function bodies stay where they are in the bytes; `decode_body` reads one of the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias, get_args
+from itertools import islice
+from typing import Final, Literal, TypeAlias, get_args, overload
 
 from wasmine.errors import CompileError, InvalidModule
 from wasmine.types import (
@@ -23,10 +24,12 @@ from wasmine.types import (
 )
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.names import Names, read_names, read_producers
-from wasmine.wasm.opcodes import Opcode
+from wasmine.wasm.opcodes import BY_NAME, Opcode
 
 Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
 Space: TypeAlias = Literal["func", "table", "memory", "global", "tag", "type", "export", "start"]
+
+_REF_FUNC: Final = BY_NAME["ref.func"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,48 @@ class ConstExpr:
 
     instructions: tuple[tuple[Opcode, object], ...]
     offset: int
+
+
+class FunctionItems(Sequence[ConstExpr]):
+    """Items of an element segment that are written as indices of functions: of each the expression
+    `ref.func`. There may be many, and most uses need the indices only."""
+
+    __slots__ = ("_data", "_start", "indices")
+
+    def __init__(self, indices: array[int], data: bytes, start: int) -> None:
+        """The indices are written from `start` in the module's bytes on."""
+        self.indices: Final = indices
+        self._data = data
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, place: int) -> ConstExpr: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[ConstExpr]: ...
+    def __getitem__(self, place: int | slice) -> ConstExpr | list[ConstExpr]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        index = self.indices[place]
+        return ConstExpr(((_REF_FUNC, index),), self.offset(place))
+
+    def __iter__(self) -> Iterator[ConstExpr]:
+        for index, offset in zip(self.indices, self._offsets(), strict=False):
+            yield ConstExpr(((_REF_FUNC, index),), offset)
+
+    def offset(self, place: int) -> int:
+        """The offset in the module of an item."""
+        return next(islice(self._offsets(), place % len(self), None))
+
+    def _offsets(self) -> Iterator[int]:
+        data, offset = self._data, self._start
+        while True:
+            yield offset
+            while data[offset] >= 0x80:
+                offset += 1
+            offset += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +258,10 @@ class ModuleInfo:
         found = {entry.index for entry in self.exports if entry.kind == "func"}
         expressions = {*self.global_initializers, *filter(None, self.table_initializers)}
         for segment in self.elements:
-            expressions.update(segment.items)
+            if isinstance(segment.items, FunctionItems):
+                found.update(segment.items.indices)
+            else:
+                expressions.update(segment.items)
         for expression in expressions:
             found.update(
                 immediate
