@@ -75,12 +75,12 @@ def unpack(data: memoryview) -> Archive:
     """
     if len(data) < _HEADER.size or bytes(data[: len(MAGIC)]) != MAGIC:
         raise DeserializeError("the bytes are not a compiled module of wasmine")
-    _, key_length, wasm_length, image_length, checksum, _ = _HEADER.unpack_from(data)
+    _, key_length, wasm_length, image_length, checksum, zero = _HEADER.unpack_from(data)
     wasm_start = _HEADER.size + key_length
     start = round_up(wasm_start + wasm_length, ALIGNMENT)
     if len(data) != start + image_length:
         raise DeserializeError("the compiled module is truncated or has bytes behind its end")
-    if crc32(data[_HEADER.size :]) != checksum:
+    if zero or crc32(data[_HEADER.size :]) != checksum:
         raise DeserializeError("the compiled module is damaged: its checksum does not match")
     fields = bytes(data[_HEADER.size : wasm_start]).decode(errors="replace").split("\n")
     if fields[0] != __version__:
