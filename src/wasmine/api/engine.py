@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler.target import OPT_LEVELS
+from wasmine.public import public
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import ModuleInfo
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from wasmine.compiler.target import Machine
 
 
+@public
 class Engine:
     """How modules are compiled. Stores and modules of one engine fit together.
 

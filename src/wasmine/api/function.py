@@ -12,6 +12,7 @@ from wasmine.abi.runtime import NativeCallable
 from wasmine.api import native
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.api.thunks import THUNKS
+from wasmine.public import public
 from wasmine.types import F32, F64, I32, I64, V128, FunctionType, ValType
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class RawFunction(StoreObject, _Base):
         return f"<wasmine.RawFunction {self._name}{self._type}>"
 
 
+@public
 @native.vectorcallable
 class Function(StoreObject, _Base):
     """A function of a store, called like any other: `function(1, 2)`.

@@ -14,11 +14,13 @@ from wasmine.api.memory import Memory, in_address_space, style_name
 from wasmine.api.module import Module
 from wasmine.api.store import Store, store_for
 from wasmine.api.table import Table
+from wasmine.public import public
 from wasmine.vm.instance import Imports, InstanceHandle
 from wasmine.vm.memory import MemoryStyle
 from wasmine.wasm.module import Export
 
 
+@public
 class Exports(Mapping[str, Any]):
     """What an instance exports, by name: `exports.add`, `exports["add"]`, `dict(exports)`.
 
@@ -63,6 +65,7 @@ class Exports(Mapping[str, Any]):
         return f"<wasmine.Exports {', '.join(self._externs)}>"
 
 
+@public
 class Instance:
     """An instance of a module: `Instance(module, {"env": {"log": print}}).exports.main()`.
 

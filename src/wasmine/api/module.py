@@ -10,6 +10,7 @@ from wasmine.api.engine import Engine
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError
+from wasmine.public import public
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.wasm.decoder import decode
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
 
 
+@public
 class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedText
+from wasmine.public import public
 
 Source: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str]
 
@@ -43,6 +44,7 @@ def _binary(data: bytes) -> bytes:
     return wat2wasm(data) if _TEXT_BYTES.match(data) else data
 
 
+@public
 def wat2wasm(text: str | bytes, *, names: bool = True) -> bytes:
     """The binary format of a module in the text format.
 

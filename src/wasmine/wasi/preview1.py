@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import and_
 from typing import Concatenate, Final, ParamSpec
 
 from wasmine.errors import InternalError
+from wasmine.frozen import Frozen
 from wasmine.types import I32, I64, FunctionType
 from wasmine.wasi.abi import ErrnoError, errno_of
 from wasmine.wasi.context import Context
@@ -94,8 +94,7 @@ _WITHOUT_RESULT: Final = frozenset({"proc_exit"})
 _NOT_IN_UNSTABLE: Final = frozenset({"sock_accept"})
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Frozen):
     """One function: its name, and name and kind of each parameter."""
 
     name: str
