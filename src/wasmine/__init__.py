@@ -17,9 +17,8 @@ errors                WasmineError and its family, drawn in wasmine.errors; Trap
 programs and scripts  wasmine.wasi, wasmine.script
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+# Not the one of `typing`: importing that would take longer than everything else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmine.api.engine import Engine
     from wasmine.api.exceptions import Tag, WasmException
@@ -165,6 +164,8 @@ _MODULES = ("errors", "script", "types", "wasi")
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name in _MODULES:
         return import_module(f"wasmine.{name}")
     for home, names in _HOMES.items():

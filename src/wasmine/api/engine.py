@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from wasmine.abi.codespace import X86_64
 from wasmine.compiler.target import OPT_LEVELS
 from wasmine.public import public
+from wasmine.vm.code import MACHINE
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import ModuleInfo
 
 if TYPE_CHECKING:
+    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
     from wasmine.compiler.target import Machine
+
+Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
 
 
 @public
@@ -23,7 +29,9 @@ class Engine:
     `opt_level` is what LLVM is asked to do: `"none"` (code generation only), `"light"` (the
     default), `"O1"`, `"O2"` or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
     memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
-    possible, with checks). `features` are the proposals that modules may use.
+    possible, with checks). `features` are the proposals that modules may use. `tier` says when
+    functions are compiled: all before the first call (`"optimized"`, the default), or each when it is
+    first called (`"baseline"`, `"auto"`).
     Raises ValueError for other values.
     """
 
@@ -33,6 +41,7 @@ class Engine:
         opt_level: str = "light",
         memory: MemoryStyle = "static",
         features: Features = DEFAULT,
+        tier: Tier = "optimized",
     ) -> None:
         if opt_level not in OPT_LEVELS:
             raise ValueError(f"opt_level is one of {', '.join(OPT_LEVELS)}, not {opt_level!r}")
@@ -40,14 +49,23 @@ class Engine:
             raise ValueError(f"memory is 'static' or 'dynamic', not {memory!r}")
         if not isinstance(features, Features):
             raise TypeError(f"features are Features, not {features!r}")
+        if tier not in get_args(Tier):
+            raise ValueError(f"tier is one of {', '.join(get_args(Tier))}, not {tier!r}")
         self.opt_level: Final = opt_level
         self.memory: Final[MemoryStyle] = memory
         self.features: Final = features
+        self.tier: Final[Tier] = tier
         self.signatures: Final = SignatureRegistry()
 
     def __repr__(self) -> str:
         features = "" if self.features == DEFAULT else f", features={self.features!r}"
-        return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r}{features})"
+        tier = "" if self.tier == "optimized" else f", tier={self.tier!r}"
+        return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r}{features}{tier})"
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether functions are compiled when they are first called."""
+        return self.tier != "optimized" and MACHINE == X86_64
 
     @property
     def machine(self) -> Machine:
@@ -65,6 +83,28 @@ class Engine:
         from wasmine.api import pipeline
 
         return pipeline.compile_module(info, styles, self.opt_level)
+
+    def validate_bodies(self, info: ModuleInfo) -> None:
+        """Check all bodies of a module. Raises what `compile` raises."""
+        from wasmine.api import pipeline
+
+        pipeline.validate_bodies(info)
+
+    def function_compiler(
+        self, info: ModuleInfo, styles: tuple[MemoryStyle, ...]
+    ) -> Callable[[int], CompiledFunction | Image]:
+        """What compiles one function of a module, by its index without imports.
+
+        It raises what `compile` raises.
+        """
+
+        def compile_function(local_index: int) -> CompiledFunction | Image:
+            from wasmine.api import pipeline
+
+            return pipeline.compile_function(info, local_index, styles, opt_level)
+
+        opt_level = self.opt_level
+        return compile_function
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""

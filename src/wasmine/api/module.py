@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from wasmine.api import archive
-from wasmine.api.engine import Engine
+from wasmine.api.engine import Engine, Tier
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
 
+VALIDATED_AT_ONCE: Final = 128 * 1024
+"""Bytes of code up to which all bodies are checked when a module is made, even if each is compiled when
+it is first called. Bodies of larger modules are checked then, which the specification allows."""
+
 
 @public
 class Module:
@@ -30,7 +34,8 @@ class Module:
     `source` is the binary format as bytes, the text format as string or bytes, or the path of a file
     with either: a string that begins with a parenthesis is text, any other a path. Raises
     MalformedModule (MalformedText for text), InvalidModule or UnsupportedFeature with the place in the
-    module, and OSError for a path that cannot be read. Threads may share a module.
+    module, and OSError for a path that cannot be read. With an engine that compiles functions when they
+    are first called, errors in a body of a large module come out of the call. Threads may share a module.
     """
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
@@ -38,7 +43,10 @@ class Module:
         info = decode(read_source(source), engine.features)
         validate_module(info)
         self._prepare(info, engine)
-        self._own_image()
+        if not engine.is_lazy:
+            self._own_image()
+        elif info.code_size <= VALIDATED_AT_ONCE:
+            engine.validate_bodies(info)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info
@@ -68,7 +76,9 @@ class Module:
     def _own_image(self) -> Image:
         """The code for memories as this engine makes them."""
         memory = self.engine.memory
-        return self.artifact([memory] * self.info.imported_memories, memory).code.image
+        imported = [memory] * self.info.imported_memories
+        image = None if self.engine.is_lazy else self.artifact(imported, memory).image
+        return image or self._compile(self._styles(imported, memory))
 
     def artifact(self, imported: Sequence[MemoryStyle], own: MemoryStyle) -> Artifact:
         """The module's code for memories of these styles, compiled when it is first asked for."""
@@ -76,8 +86,14 @@ class Module:
         artifact = self._artifacts.get(styles)
         if artifact is None:
             ensure_runtime()
-            artifact = self._artifacts[styles] = Artifact(self.info, self._compile(styles))
+            # Of threads that get here together one makes what all use.
+            artifact = self._artifacts.setdefault(styles, self._make_artifact(styles))
         return artifact
+
+    def _make_artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:
+        if not self.engine.is_lazy:
+            return Artifact.compiled(self.info, self._compile(styles))
+        return Artifact.lazy(self.info, self.engine.function_compiler(self.info, styles))
 
     def prepare_thunks(self) -> None:
         """Compile, in one go, the thunks that the module's imports and exports need."""
@@ -187,12 +203,13 @@ class Module:
         ensure_runtime()
         memory = engine.memory
         styles = self._styles([memory] * self.info.imported_memories, memory)
-        self._artifacts[styles] = Artifact(self.info, image)
+        self._artifacts[styles] = Artifact.compiled(self.info, image)
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
         engine = self.engine
-        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory, engine.features))
+        options = (engine.opt_level, engine.memory, engine.features, engine.tier)
+        return (_from_bytes, (self.info.data, *options))
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -207,5 +224,8 @@ def _engine_for(engine: object) -> Engine:
     return engine
 
 
-def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle, features: Features) -> Module:
-    return Module(data, engine=Engine(opt_level=opt_level, memory=memory, features=features))
+def _from_bytes(
+    data: bytes, opt_level: str, memory: MemoryStyle, features: Features, tier: Tier
+) -> Module:
+    engine = Engine(opt_level=opt_level, memory=memory, features=features, tier=tier)
+    return Module(data, engine=engine)

@@ -6,7 +6,7 @@ modules never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
@@ -17,6 +17,7 @@ from wasmine.wasm.body import Body, decode_body
 from wasmine.wasm.validator import validate_body
 
 if TYPE_CHECKING:
+    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.types import FunctionType
     from wasmine.wasm.module import ModuleInfo
@@ -32,12 +33,26 @@ def checked_body(info: ModuleInfo, local_index: int) -> Body:
     return body
 
 
-def translate(info: ModuleInfo, indices: range, styles: tuple[MemoryStyle, ...]) -> str:
+def validate_bodies(info: ModuleInfo) -> None:
+    """Check all bodies of a module. Raises MalformedModule or InvalidModule."""
+    for local_index in range(len(info.bodies)):
+        checked_body(info, local_index)
+
+
+def translate(
+    info: ModuleInfo,
+    indices: Sequence[int],
+    styles: tuple[MemoryStyle, ...],
+    *,
+    entries: bool = False,
+) -> str:
     """LLVM IR of functions of a module, by their indices with imports.
 
-    `styles` are those of the module's memories. Raises CompileError.
+    `styles` are those of the module's memories; with `entries` other functions of the module are
+    called through their entries. Raises CompileError.
     """
-    options = Options(memory_styles=styles, ssse3=target.host_machine().has("ssse3"))
+    ssse3 = target.host_machine().has("ssse3")
+    options = Options(memory_styles=styles, ssse3=ssse3, entries=entries)
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
     return translate_unit(info, indices, options, bodies)
 
@@ -50,6 +65,15 @@ def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level:
         ir = translate(info, range(start, min(start + FUNCTIONS_PER_UNIT, end)), styles)
         objects.append(target.emit_object(ir, target.host_machine(), opt_level))
     return linker.link(objects)
+
+
+def compile_function(
+    info: ModuleInfo, local_index: int, styles: tuple[MemoryStyle, ...], opt_level: str
+) -> CompiledFunction | Image:
+    """The code of one function of a module, by its index without imports. Raises CompileError."""
+    index = info.imported_functions + local_index
+    ir = translate(info, (index,), styles, entries=True)
+    return linker.link([target.emit_object(ir, target.host_machine(), opt_level)])
 
 
 def compile_thunks(

@@ -39,7 +39,13 @@ from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
 from wasmine.vm.tags import TagCell
-from wasmine.wasm.module import ConstExpr, DataSegment, ElementSegment, ModuleInfo
+from wasmine.wasm.module import (
+    ConstExpr,
+    DataSegment,
+    ElementSegment,
+    FunctionItems,
+    ModuleInfo,
+)
 
 UNLIMITED_GAS: Final = (1 << 64) - 1
 
@@ -268,7 +274,7 @@ class InstanceHandle:
     def _place_elements(self, index: int, element: ElementSegment) -> None:
         if element.mode == "declarative":
             return
-        references = [self._evaluate(item) for item in element.items]
+        references = self._references_of(element)
         if element.mode == "passive":
             if is_counted(element.type):
                 for reference in filter(None, references):
@@ -284,6 +290,14 @@ class InstanceHandle:
             return
         offset = self._evaluate(_required(element.offset))
         self.tables[element.table].store(offset, references)
+
+    def _references_of(self, element: ElementSegment) -> list[int]:
+        items = element.items
+        if not isinstance(items, FunctionItems):
+            return [self._evaluate(item) for item in items]
+        first = self.vmctx + self._offsets.begin("anyfuncs")
+        stride = self._offsets.stride("anyfuncs")
+        return [first + index * stride for index in items.indices]
 
     def _place_data(self, data: DataSegment) -> None:
         memory = self.memories[data.memory]

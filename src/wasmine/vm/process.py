@@ -33,7 +33,7 @@ from wasmine.abi.vmcontext import VMWaitQueue, size_of
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm import threads
 from wasmine.vm.arena import Arena, Token
-from wasmine.vm.code import Code
+from wasmine.vm.code import Code, NativeCode
 from wasmine.vm.mmap import Mmap
 from wasmine.wasm.module import ModuleInfo
 
@@ -76,7 +76,7 @@ class MappedCode(NamedTuple):
 
     base: int
     end: int
-    code: weakref.ref[Code]
+    code: weakref.ref[NativeCode]
     info: ModuleInfo
 
 
@@ -143,6 +143,7 @@ class Process:
         self.generic_raw = self._code.address("wasmine_raw")
         self.generic_host = self._code.address("wasmine_generic_host")
         self.host = self._code.address("wasmine_host")
+        self.compile_on_call = self._code.address("wasmine_compile_on_call")
         self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
         self._bind_functions()
         # Never freed, not even when the interpreter ends: the handlers stay installed, and threads
@@ -273,7 +274,7 @@ class Process:
         if _libc.sigaction(number, new_address, None if old is None else ctypes.byref(old)):
             raise ResourceError(f"cannot install the handler of signal {number}")
 
-    def add_code(self, code: Code, info: ModuleInfo) -> object:
+    def add_code(self, code: NativeCode, info: ModuleInfo) -> object:
         """Let faults in this code be traps, until nobody holds the result any more."""
         with self._lock:
             slot = self._free_slots.pop() if self._free_slots else self.state.range_count
@@ -296,7 +297,12 @@ class Process:
             code = self._slots[slot].code()
             if code is None:
                 raise InternalError("an exception passes through code that is gone")
-            self._ranges[slot].frames = code.frames_address
+            self._ranges[slot].frames = code.frames_address()
+
+    def forget_frames(self, registration: object) -> None:
+        """The frames of code are in another place than they were; `registration` is `add_code`'s."""
+        if isinstance(registration, _CodeRegistration):
+            self._ranges[registration].frames = 0
 
     def remove_code(self, slot: int) -> None:
         """The code in this slot is about to be unmapped."""
@@ -308,7 +314,7 @@ class Process:
             self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
             self._free_slots.append(slot)
 
-    def find_code(self, pc: int) -> tuple[Code, ModuleInfo] | None:
+    def find_code(self, pc: int) -> tuple[NativeCode, ModuleInfo] | None:
         """The mapped code that contains an address."""
         mapped = self._mapped
         position = bisect_right(mapped, pc, key=attrgetter("base"))
@@ -323,9 +329,8 @@ class Process:
         if found is None:
             return None
         code, info = found
-        extent = code.image.function_at(code.offset(pc))
-        index = "" if extent is None else extent.name.removeprefix("f")
-        return (info, int(index)) if index.isdecimal() else None
+        index = code.function_at(pc)
+        return None if index is None else (info, index)
 
     def current_thread(self) -> int:
         """The address of the calling thread's ThreadRecord, 0 before its first entry."""

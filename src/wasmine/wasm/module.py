@@ -6,9 +6,10 @@ Function bodies stay where they are in the bytes; `decode_body` reads one of the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from itertools import islice
+from typing import Final, Literal, TypeAlias, get_args, overload
 
 from wasmine.errors import CompileError, InvalidModule
 from wasmine.frozen import Frozen
@@ -23,12 +24,12 @@ from wasmine.types import (
 )
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.names import Names, read_names, read_producers
-
-if TYPE_CHECKING:
-    from wasmine.wasm.opcodes import Opcode
+from wasmine.wasm.opcodes import BY_NAME, Opcode
 
 Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
 Space: TypeAlias = Literal["func", "table", "memory", "global", "tag", "type", "export", "start"]
+
+_REF_FUNC: Final = BY_NAME["ref.func"]
 
 
 class SubType(Frozen):
@@ -43,6 +44,48 @@ class ConstExpr(Frozen, eq=False):
 
     instructions: tuple[tuple[Opcode, object], ...]
     offset: int
+
+
+class FunctionItems(Sequence[ConstExpr]):
+    """Items of an element segment that are written as indices of functions: of each the expression
+    `ref.func`. There may be many, and most uses need the indices only."""
+
+    __slots__ = ("_data", "_start", "indices")
+
+    def __init__(self, indices: array[int], data: bytes, start: int) -> None:
+        """The indices are written from `start` in the module's bytes on."""
+        self.indices: Final = indices
+        self._data = data
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, place: int) -> ConstExpr: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[ConstExpr]: ...
+    def __getitem__(self, place: int | slice) -> ConstExpr | list[ConstExpr]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        index = self.indices[place]
+        return ConstExpr(((_REF_FUNC, index),), self.offset(place))
+
+    def __iter__(self) -> Iterator[ConstExpr]:
+        for index, offset in zip(self.indices, self._offsets(), strict=False):
+            yield ConstExpr(((_REF_FUNC, index),), offset)
+
+    def offset(self, place: int) -> int:
+        """The offset in the module of an item."""
+        return next(islice(self._offsets(), place % len(self), None))
+
+    def _offsets(self) -> Iterator[int]:
+        data, offset = self._data, self._start
+        while True:
+            yield offset
+            while data[offset] >= 0x80:
+                offset += 1
+            offset += 1
 
 
 class Import(Frozen):
@@ -164,6 +207,11 @@ class ModuleInfo:
         self.places: dict[Space, array[int]] = {space: array("Q") for space in get_args(Space)}
         """Offsets in the module: of each type, function and so on, imported ones at their import."""
 
+    @property
+    def code_size(self) -> int:
+        """Bytes of all bodies, and of what is between them."""
+        return self.bodies[-1].end - self.bodies[0].start if self.bodies else 0
+
     def function_type(self, type_index: int, offset: int | None = None) -> FunctionType:
         """The function type with this index.
 
@@ -199,7 +247,10 @@ class ModuleInfo:
         found = {entry.index for entry in self.exports if entry.kind == "func"}
         expressions = {*self.global_initializers, *filter(None, self.table_initializers)}
         for segment in self.elements:
-            expressions.update(segment.items)
+            if isinstance(segment.items, FunctionItems):
+                found.update(segment.items.indices)
+            else:
+                expressions.update(segment.items)
         for expression in expressions:
             found.update(
                 immediate

@@ -31,7 +31,7 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.compiler.architecture import Architecture, by_name
-from wasmine.compiler.ir import VECTOR
+from wasmine.compiler.ir import VECTOR, WASM_CC
 from wasmine.compiler.native.blocks import BLOCKS
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.boxes import LIVE_BOXES
@@ -42,6 +42,7 @@ from wasmine.compiler.native.faults import FAULTS
 from wasmine.compiler.native.generic import generic_placeholders, generic_thunks
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.lazy import LAZY
 from wasmine.compiler.native.marking import MARKING
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
@@ -139,6 +140,7 @@ PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
     "wasmine_py_array",
     "wasmine_py_attach_thread",
+    "wasmine_py_compile_on_call",
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
@@ -206,6 +208,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
         "vector": VECTOR,
+        "wasm_cc": WASM_CC,
         "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
@@ -245,7 +248,8 @@ def runtime_ir(architecture: str) -> str:
         + PYTHON
         + generic_thunks()
         + builtins()
-        + WAITING,
+        + WAITING
+        + LAZY,
         architecture,
     )
 

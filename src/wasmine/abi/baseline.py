@@ -1,0 +1,152 @@
+"""What the baseline compiler hands over: the code of one function, and how frames of such code lie.
+
+The code is placed in a code space, at distances from its tables that are known only then: `Fixup`
+says which of its fields are to be filled in. What it needs of the runtime it reaches through cells,
+which are numbered by `RUNTIME_CELLS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from wasmine.abi.layout import align
+from wasmine.abi.libcalls import LIBCALLS
+from wasmine.abi.unwind import FrameRow
+from wasmine.frozen import Frozen
+from wasmine.types import V128, ArrayType, FunctionType, StructType, ValType
+from wasmine.wasm.body import Body
+from wasmine.wasm.module import ModuleInfo
+from wasmine.wasm.opcodes import OPCODES
+
+TIER_UP: Final = "wasmine_tier_up"
+"""(ctx:ptr, local function index:i32, loop:i32, frame:ptr) -> ptr: a counter has run out. `loop` counts
+the function's loops that have counters from 0, and is -1 at the entry. The result is 0, or, at a loop, where
+to go on: code that takes the context and the frame, and returns as the function does."""
+
+RUNTIME_CELLS: Final[tuple[str, ...]] = (
+    *(row.symbol for row in LIBCALLS),
+    TIER_UP,
+    "wasmine_throw",
+    "wasmine_externref_activate",
+    "wasmine_externref_store",
+    "wasmine_externref_keep",
+    "wasmine_externref_keep_all",
+    "wasmine_heap_allocate",
+    "wasmine_heap_allocate_array",
+    *(f"wasmine_array_fill_{width}" for width in (8, 16, 32, 64, 128)),
+)
+"""The symbols of the native functions that baseline code calls; cell i holds the address of the i-th.
+
+Traps are calls of `wasmer_vm_raise_trap`: its return address maps to the place of the trap."""
+
+CELL_NUMBERS: Final = {symbol: number for number, symbol in enumerate(RUNTIME_CELLS)}
+
+
+class FixupKind(IntEnum):
+    """What the target of a fixup is, and what its `index` counts."""
+
+    ENTRY = 0
+    """The entry table's cell of a function of the module, by its index without imports."""
+    COUNTER = 1
+    """A counter of this function: 0 is counted at its entry, i + 1 at the head of loop i."""
+    CONSTANT = 2
+    """A place in the stencil library's pool of constants, in bytes from its start."""
+    CELL = 3
+    """A runtime cell, by its number in RUNTIME_CELLS."""
+
+
+class Fixup(NamedTuple):
+    """A field of 4 bytes that is to hold the distance to a target.
+
+    The distance is counted from the end of the instruction: `trailing` bytes follow the field, so it
+    is target - (address of the field + 4 + trailing).
+    """
+
+    offset: int
+    """Where the field is, in bytes from the start of the code."""
+    kind: int
+    """A FixupKind."""
+    index: int
+    trailing: int
+
+
+class CompiledFunction(Frozen):
+    """The code of one function, and what has to be known of it."""
+
+    code: bytes
+    fixups: list[Fixup]
+    frames: list[FrameRow]
+    """Sorted by start; places are in bytes from the start of the code. The first starts at 0. `saved`
+    is where in the field `saved` the row's set begins."""
+    saved: bytes
+    """Sets of saved registers, as in FrameTable."""
+    lines: list[tuple[int, int]]
+    """(offset in the code, offset in the module), sorted: a row holds up to the next one."""
+    loops: list[int]
+    """The offset in the module of each loop that has a counter, in the order of their counters."""
+
+
+class FrameLayout:
+    """Where a baseline function keeps its locals and operands, in bytes from the bottom of its frame.
+
+    [0] is the VMContext. Locals follow in order, 8 bytes each, 16 and aligned for v128. Then come the
+    operands by height, in slots of `slot` bytes. Bits that a value does not have are zero for i32 and
+    undefined for floats. The bottom of the frame is aligned to 16.
+    """
+
+    __slots__ = ("locals", "operands", "slot")
+
+    def __init__(self, locals_: Sequence[ValType], *, vectors: bool) -> None:
+        """`locals_` are the types of the parameters, then of the declared locals; `vectors` says
+        whether an operand can be a v128 (`may_hold_vectors`)."""
+        self.slot = 16 if vectors else 8
+        """Bytes of the place of an operand."""
+        offset = 8
+        if V128 in locals_:
+            offsets = []
+            for type_ in locals_:
+                size = 16 if type_ is V128 else 8
+                offset = align(offset, size)
+                offsets.append(offset)
+                offset += size
+            self.locals: Sequence[int] = offsets
+        else:
+            self.locals = range(offset, offset + 8 * len(locals_), 8)
+            offset += 8 * len(locals_)
+        self.operands = align(offset, 16)
+        """The place of the first operand; they are contiguous."""
+
+    def operand(self, height: int) -> int:
+        """The place of the operand with `height` others below it."""
+        return self.operands + height * self.slot
+
+    def size(self, height: int) -> int:
+        """Bytes from the bottom to the end of the operands, if there are never more than `height`."""
+        return align(self.operand(height), 16)
+
+
+_VECTOR_CODES: Final = frozenset(
+    opcode.index for opcode in OPCODES if opcode.feature in ("simd", "relaxed-simd")
+)
+
+
+def mentions_vectors(info: ModuleInfo) -> bool:
+    """Whether a type or global of a module has a v128 in it, so that any function could meet one."""
+    return any(type_.value is V128 for type_ in info.globals) or any(
+        V128 in _parts(type_.composite) for type_ in info.types
+    )
+
+
+def _parts(composite: object) -> tuple[object, ...]:
+    if isinstance(composite, FunctionType):
+        return composite.params + composite.results
+    if isinstance(composite, StructType):
+        return tuple(field.storage for field in composite.fields)
+    return (composite.field.storage,) if isinstance(composite, ArrayType) else ()
+
+
+def may_hold_vectors(module_mentions: bool, body: Body) -> bool:
+    """Whether an operand of a function may be a v128; the first is `mentions_vectors` of its module."""
+    return module_mentions or V128 in body.declared or not _VECTOR_CODES.isdisjoint(body.codes)

@@ -1,0 +1,1 @@
+"""The baseline compiler: machine code from stencils, copied and patched, without LLVM."""

@@ -1,0 +1,75 @@
+"""Where values are while a baseline function is compiled.
+
+A location is an int or bytes, so that the key of a stencil is a plain tuple:
+
+    0 to 15     a general register, by its number in machine code
+    16 to 31    a vector register: FIRST_VECTOR + its number; floats are in them too
+    from SLOT   a place in the frame, SLOT + the offset from its bottom
+    bytes       a constant, its 4 bytes. It stands for 64 bits: `Signed` ones (of i64) are extended
+                with their sign, all others (of i32) with zeros
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
+
+FIRST_VECTOR: Final = 16
+SLOT: Final = 32
+
+Location: TypeAlias = int | bytes
+
+VM: Final = R13
+"""Holds the VMContext."""
+FRAME: Final = RBP
+"""Holds the bottom of the frame."""
+MEMORY: Final = R12
+"""Holds the base of memory 0, if that is a static one and the function uses it."""
+
+SCRATCH: Final = (RAX, RCX, RDX, R10, R11)
+"""Free between instructions, and stencils change them."""
+TEMPORARIES: Final = (R9, R8, RDI, RSI)
+"""General registers for operands; the last is taken first. Calls change them."""
+PINNED: Final = (RBX, R14, R15)
+"""General registers that hold locals in the whole function, and that calls preserve."""
+VECTOR_TEMPORARIES: Final = tuple(FIRST_VECTOR + number for number in (3, 2, 1))
+VECTOR_PINNED: Final = tuple(FIRST_VECTOR + number for number in (4, 5, 6))
+"""Vector registers for locals. Calls change them."""
+VECTOR_SCRATCH: Final = FIRST_VECTOR
+"""xmm0; xmm7 to xmm15 are free as well."""
+
+GENERAL: Final = 0
+VECTOR: Final = 1
+"""The two classes of registers. A value type belongs to one: f32, f64 and v128 to VECTOR."""
+
+
+class Signed(bytes):
+    """A constant of an i64, to be extended with its sign."""
+
+    __slots__ = ()
+
+
+class _Constants(dict[int, Location]):
+    """The constants by their value, made when they are first asked for."""
+
+    def __init__(self, make: type[bytes]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, value: int) -> Location:
+        made = self._make((value & 0xFFFF_FFFF).to_bytes(4, "little"))
+        if len(self) < 1 << 16:  # what long-running processes keep has a bound
+            self[value] = made
+        return made
+
+
+CONSTANTS: Final = _Constants(bytes)
+"""i32 constants by their value, signed or not; i64 ones from 0 to 2**31 - 1."""
+SIGNED_CONSTANTS: Final = _Constants(Signed)
+"""i64 constants from -2**31 to -1."""
+
+
+def constant_value(location: bytes) -> int:
+    """The 64 bits of a constant, unsigned."""
+    return int.from_bytes(location, "little", signed=type(location) is Signed) & (1 << 64) - 1
