@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +41,8 @@ def key(engine: Engine) -> str:
 
 
 def _digest(*parts: bytes | memoryview) -> bytes:
+    from hashlib import blake2b  # takes longer to import than most modules to read
+
     digest = blake2b(digest_size=32)
     for part in parts:
         digest.update(part)

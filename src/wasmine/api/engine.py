@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from wasmine.abi.codespace import X86_64
-from wasmine.compiler.target import OPT_LEVELS
 from wasmine.public import public
 from wasmine.vm.code import MACHINE
 from wasmine.vm.signatures import SignatureRegistry
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
     from wasmine.compiler.target import Machine
+
+OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
+"""What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
 
 Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -48,6 +47,8 @@ class Exports(Mapping[str, Any]):
         raise AttributeError(self._missing(name), name=name, obj=self)
 
     def _missing(self, name: str) -> str:
+        import difflib  # for messages only
+
         near = difflib.get_close_matches(str(name), self._externs, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"the instance exports nothing called {name!r}{hint}"

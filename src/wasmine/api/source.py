@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedText
@@ -32,7 +31,8 @@ def read_source(source: object) -> bytes:
     if not isinstance(source, str | os.PathLike):
         kind = type(source).__name__
         raise TypeError(f"a module is given as bytes, text or a path, not {kind}")
-    data = Path(source).read_bytes()
+    with open(source, "rb") as file:
+        data = file.read()
     try:
         return _binary(data)
     except MalformedText as error:

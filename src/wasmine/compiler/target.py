@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
-"""What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
-
 NATIVE: Final = "native"
 """For hand-written IR that is called often: what it says is to be inlined is."""
 

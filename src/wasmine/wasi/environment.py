@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from wasmine import Function, Instance, LinkError, Memory, Module
@@ -145,7 +144,7 @@ def run(
     `Module` and `Environment.instantiate` raise.
     """
     if argv is None:
-        argv = [Path(module).name if isinstance(module, (str, os.PathLike)) else "program"]
+        argv = [os.path.basename(module) if isinstance(module, (str, os.PathLike)) else "program"]
     if not isinstance(module, Module):
         module = Module(module)
     stdout = bytearray()
