@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.abi.boundary import SignatureRecord, describe
 from wasmine.abi.convention import ThunkKind, erased, thunk_name
-from wasmine.api import hooks
+from wasmine.api import cache, hooks, loading
+from wasmine.api.cachekeys import PYTHON, make_key
 from wasmine.types import FunctionType
 from wasmine.vm import process
 from wasmine.vm.arena import Arena
@@ -83,28 +84,26 @@ class Thunks:
         return SignatureRecord.from_address(self.record(type_))
 
     def prepare(self, **wanted: Iterable[FunctionType]) -> None:
-        """Compile what is missing of thunks of these kinds, all together, if LLVM is loaded anyway."""
-        if not _compiler_is_loaded():
-            return
+        """Load what is missing of thunks of these kinds, all together.
+
+        If the cache has not got them they are compiled, if LLVM is loaded anyway.
+        """
         with self._lock:
             missing: dict[ThunkKind, list[FunctionType]] = {}
             for kind, own in self._own.items():
                 general = dict.fromkeys(map(erased, wanted.get(kind, ())))
                 missing[kind] = [type_ for type_ in general if type_ not in own]
             if any(missing.values()):
-                self._compile(missing)
-
-    def _compile(self, missing: dict[ThunkKind, list[FunctionType]]) -> None:
-        from wasmine.api import pipeline
-
-        self.install(
-            pipeline.compile_thunks(missing["entry"], missing["raw"], missing["host"]), missing
-        )
+                code = _load_thunks(missing)
+                if code is not None:
+                    self._use(code, missing)
 
     def install(self, image: Image, types: dict[ThunkKind, list[FunctionType]]) -> None:
         """Use the thunks in an image, which has one of each kind for all of these types."""
+        self._use(Code(image, process.current().resolve), types)
+
+    def _use(self, code: Code, types: dict[ThunkKind, list[FunctionType]]) -> None:
         with self._lock:
-            code = Code(image, process.current().resolve)
             self._codes.append(code)
             for kind, members in types.items():
                 for type_ in members:
@@ -124,22 +123,46 @@ def _compiler_is_loaded() -> bool:
     return "llvmlite.binding" in sys.modules
 
 
+def _load_thunks(types: dict[ThunkKind, list[FunctionType]]) -> Code | None:
+    """Thunks of each kind for all of these types, or None if they would have to wait for LLVM."""
+
+    def compile_thunks() -> Image:
+        from wasmine.api import pipeline
+
+        return pipeline.compile_thunks(types["entry"], types["raw"], types["host"])
+
+    names = sorted(thunk_name(kind, each) for kind, members in types.items() for each in members)
+    key = make_key("thunks", PYTHON, *names)
+    resolve = process.current().resolve
+    if _compiler_is_loaded():
+        return loading.load_or_make(cache.default(), key, compile_thunks, resolve)
+    return loading.load(cache.default(), key, resolve)
+
+
 THUNKS: Final = Thunks()
 _HOOKS: Final = {**hooks.HOOKS, "wasmine_py_hot_signature": THUNKS.hot}
 
 
-def _runtime_image() -> Image:
-    from wasmine.api import pipeline
+def _load_runtime(resolve: loading.Resolve) -> Code:
+    def compile_runtime() -> Image:
+        from wasmine.api import pipeline
 
-    return pipeline.compile_runtime()
+        return pipeline.compile_runtime()
+
+    key = make_key("runtime", PYTHON)
+    return loading.load_or_make(cache.default(), key, compile_runtime, resolve)
 
 
-def _heap_image() -> Image:
-    from wasmine.api import pipeline
+def _load_heap(resolve: loading.Resolve) -> Code:
+    def compile_heap() -> Image:
+        from wasmine.api import pipeline
 
-    return pipeline.compile_heap()
+        return pipeline.compile_heap()
+
+    key = make_key("heap", PYTHON)
+    return loading.load_or_make(cache.default(), key, compile_heap, resolve)
 
 
 def ensure_runtime() -> process.Process:
     """The native runtime of this process, installed if it is not yet."""
-    return process.install(_runtime_image, _heap_image, _HOOKS)
+    return process.install(_load_runtime, _load_heap, _HOOKS)
