@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from wasmine.abi.codespace import X86_64
 from wasmine.api import loading
 from wasmine.api.cache import of_option
-from wasmine.compiler.target import OPT_LEVELS
+from wasmine.public import public
 from wasmine.vm.code import MACHINE
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.features import DEFAULT, Features
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
     from wasmine.vm.code import Code
 
+OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
+"""What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
+
 Progress: TypeAlias = Callable[[int, int], None]
 Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
 
 
+@public
 class Engine:
     """How modules are compiled. Stores and modules of one engine fit together.
 

@@ -12,6 +12,7 @@ from wasmine.api.engine import Engine, Progress, Tier
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError
+from wasmine.public import public
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.code import Code, map_view
@@ -28,6 +29,7 @@ VALIDATED_AT_ONCE: Final = 128 * 1024
 it is first called. Bodies of larger modules are checked then, which the specification allows."""
 
 
+@public
 class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 
