@@ -186,18 +186,20 @@ class StoreContext:
         return self._record.depth
 
     def host_function(
-        self, function: object, explanation: object, body: int, signature: int
+        self, function: object, explanation: object, body: int, record: int, signature: int
     ) -> int:
         """The address of a VMCallerCheckedAnyfunc for a Python callable.
 
-        `body` is the import thunk of its type, `signature` the number of the type, `explanation`
-        what the conversion of its results is given. Both objects live as long as the store.
+        `body` is the import thunk of its type, `record` the address of its SignatureRecord,
+        `signature` the number of the type, `explanation` what the conversion of its results is
+        given. Both objects live as long as the store.
         """
         environment = self.arena.allocate(size_of(VMHostFunction))
-        record = VMHostFunction.from_address(environment)
-        record.callable = id(function)
-        record.store = self.address
-        record.explanation = id(explanation)
+        fields = VMHostFunction.from_address(environment)
+        fields.callable = id(function)
+        fields.store = self.address
+        fields.explanation = id(explanation)
+        fields.signature = record
         self.roots.append((function, explanation))
         return self.functions.register(VMCallerCheckedAnyfunc(body, signature, (environment,)))
 
