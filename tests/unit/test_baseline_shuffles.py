@@ -73,8 +73,9 @@ def state() -> FunctionState:
 
 def finished(f: FunctionState) -> bytes:
     """The code with everything that belongs behind it, and its distances filled in."""
-    for write in f.cold:
-        write()
+    for value, target in f.literals.items():
+        f.bind(target)
+        f.code += value
     for field, target in f.jumps:
         f.code[field : field + 4] = (target.at - field - 4).to_bytes(4, "little", signed=True)
     return bytes(f.code)

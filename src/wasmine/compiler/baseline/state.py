@@ -111,6 +111,8 @@ class FunctionState:
         """From which offset on exceptions of calls land where."""
         self.landing: Target | None = None
         """Where exceptions land that come out of what is called now."""
+        self.literals: dict[bytes, Target] = {}
+        """Vector constants, which lie behind the function."""
         self.cold: list[Callable[[], None]] = []
         """What writes code behind the function."""
         self.loops: list[int] = []
