@@ -6,6 +6,7 @@ import ctypes
 import mmap
 from functools import cache
 from struct import pack
+from typing import Any
 
 from wasmine.abi.baseline import CELL_NUMBERS, RUNTIME_CELLS, CompiledFunction, FixupKind
 from wasmine.abi.vmcontext import VMStoreContext
@@ -18,7 +19,7 @@ from wasmine.wasm.code_validator import validate_body
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.text.assembler import wat2wasm
 
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "i32": ctypes.c_int32,
     "i64": ctypes.c_int64,
     "f32": ctypes.c_float,
