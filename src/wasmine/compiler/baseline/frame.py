@@ -38,6 +38,8 @@ _SMALL_FRAME: Final = 1024
 """A function that calls nothing and has no larger frame does without a stack check."""
 _FEW: Final = 24
 """So many places are zeroed one by one."""
+_DWARF: Final = {RBP: 6}
+"""The numbers of registers that calls preserve in tables of frames, where they differ."""
 _RETURN_ADDRESS: Final = 16
 """Among the processor's saved registers."""
 _WORD: Final = 8
@@ -128,7 +130,7 @@ class _Frame:
         self.saved = self._saved()
 
     def _saved(self) -> bytes:
-        places = {register: 2 + number for number, register in enumerate(self.pushed)}
+        places = {_DWARF.get(register, register): 2 + n for n, register in enumerate(self.pushed)}
         places[_RETURN_ADDRESS] = 1
         return bytes(places.get(register, 0) for register in ARCHITECTURE.saved_registers)
 
