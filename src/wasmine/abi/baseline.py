@@ -7,13 +7,14 @@ which are numbered by `RUNTIME_CELLS`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from wasmine.abi.layout import align
 from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
 from wasmine.abi.unwind import FrameRow
+from wasmine.frozen import Frozen
 from wasmine.types import V128, ArrayType, FunctionType, StructType, ValType
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
@@ -68,8 +69,7 @@ class Fixup(NamedTuple):
     trailing: int
 
 
-@dataclass(slots=True)
-class CompiledFunction:
+class CompiledFunction(Frozen):
     """The code of one function, and what has to be known of it."""
 
     code: bytes

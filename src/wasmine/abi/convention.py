@@ -30,6 +30,8 @@ in the low bytes of the slot; `slot_count` is the length of that array.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from wasmine.errors import UnsupportedFeature
 from wasmine.types import (
     EXTERNREF,
@@ -54,6 +56,9 @@ INTEGER_RESULTS = 3
 VECTOR_RESULTS = 2
 VALUE_SLOTS = 1000
 """How many values can travel through the store: as many as a function may have parameters or results."""
+
+ThunkKind: TypeAlias = Literal["entry", "raw", "host"]
+"""What CPython calls, with values or with bits; what stands for a Python callable."""
 
 SLOT_SIZE = 16
 """Bytes of a value in a slot array: the largest value type fills it."""
@@ -121,6 +126,11 @@ def _slots(values: tuple[ValType, ...], integers: int, vectors: int) -> list[int
 def slot_count(signature: FunctionType) -> int:
     """How many slots a generic call of this type needs for parameters and results."""
     return max(len(signature.params), len(signature.results))
+
+
+def thunk_name(kind: ThunkKind, signature: FunctionType) -> str:
+    """The symbol of the thunk of a kind that was made for a function type, as `erased` gives it."""
+    return f"{kind}_{mangle(signature)}"
 
 
 def mangle(signature: FunctionType) -> str:

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from wasmine.errors import TrapCode
+from wasmine.frozen import Frozen
 
 TABLE = """
 # index  name                    symbol                            parameters                                                      result    space   relocation            trap
@@ -105,8 +105,7 @@ class IndexSpace(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True)
-class LibCall:
+class LibCall(Frozen):
     """One row of the table."""
 
     index: int | None
@@ -129,7 +128,6 @@ class LibCall:
         return tuple(kind for _, kind in self.parameters)
 
 
-@dataclass(frozen=True)
 class Builtin(LibCall):
     """A row with a place in VMContext."""
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
-from wasmine.compiler.native.boundary import entry_name, import_name, raw_name
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body, decode_body
@@ -24,10 +23,8 @@ if TYPE_CHECKING:
     from wasmine.wasm.module import ModuleInfo
 
 FUNCTIONS_PER_UNIT: Final = 1000
+BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
-
-THUNK_NAMES: Final = {"entry": entry_name, "raw": raw_name, "import": import_name}
-"""The symbol of a thunk for a function type, by the thunk's kind."""
 
 
 def checked_body(info: ModuleInfo, local_index: int) -> Body:
@@ -43,32 +40,51 @@ def validate_bodies(info: ModuleInfo) -> None:
         checked_body(info, local_index)
 
 
-def translate(
-    info: ModuleInfo,
-    indices: Sequence[int],
-    styles: tuple[MemoryStyle, ...],
-    *,
-    entries: bool = False,
-) -> str:
-    """LLVM IR of functions of a module, by their indices with imports.
+def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
+    """How code is generated on this processor for memories of these styles."""
+    return Options(styles, ssse3=target.host_machine().has("ssse3"), entries=entries)
 
-    `styles` are those of the module's memories; with `entries` other functions of the module are
-    called through their entries. Raises CompileError.
-    """
-    ssse3 = target.host_machine().has("ssse3")
-    options = Options(memory_styles=styles, ssse3=ssse3, entries=entries)
+
+def translate(info: ModuleInfo, indices: Sequence[int], options: Options) -> str:
+    """LLVM IR of functions of a module, by their indices with imports. Raises CompileError."""
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
     return translate_unit(info, indices, options, bodies)
 
 
+def units(info: ModuleInfo) -> list[range]:
+    """The functions of a module as they are compiled together, by their indices with imports."""
+    first = start = info.imported_functions
+    found = []
+    size = 0
+    for index, body in enumerate(info.bodies, first):
+        size += body.end - body.start
+        if size >= BYTES_PER_UNIT or index + 1 - start == FUNCTIONS_PER_UNIT:
+            found.append(range(start, index + 1))
+            start, size = index + 1, 0
+    if start < len(info.functions) or not found:
+        found.append(range(start, len(info.functions)))
+    return found
+
+
+def compile_object(
+    info: ModuleInfo, indices: Sequence[int], options: Options, opt_level: str
+) -> bytes:
+    """Validate, translate and optimise functions of a module: an object to link. Raises CompileError."""
+    ir = translate(info, indices, options)
+    return target.emit_object(ir, target.host_machine(), opt_level)
+
+
+def compile_functions(
+    info: ModuleInfo, indices: Sequence[int], options: Options, opt_level: str
+) -> Image:
+    """Some functions of a module, to replace those that there are. Raises CompileError."""
+    return linker.link([compile_object(info, indices, options, opt_level)])
+
+
 def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level: str) -> Image:
     """Validate, translate, optimise and link all functions of a module. Raises CompileError."""
-    first, end = info.imported_functions, len(info.functions)
-    objects = []
-    for start in range(first, max(end, first + 1), FUNCTIONS_PER_UNIT):
-        ir = translate(info, range(start, min(start + FUNCTIONS_PER_UNIT, end)), styles)
-        objects.append(target.emit_object(ir, target.host_machine(), opt_level))
-    return linker.link(objects)
+    options = options_for(styles)
+    return linker.link([compile_object(info, unit, options, opt_level) for unit in units(info)])
 
 
 def compile_function(
@@ -76,8 +92,7 @@ def compile_function(
 ) -> CompiledFunction | Image:
     """The code of one function of a module, by its index without imports. Raises CompileError."""
     index = info.imported_functions + local_index
-    ir = translate(info, (index,), styles, entries=True)
-    return linker.link([target.emit_object(ir, target.host_machine(), opt_level)])
+    return compile_functions(info, (index,), options_for(styles, entries=True), opt_level)
 
 
 def compile_thunks(

@@ -39,11 +39,10 @@ class Artifact:
         )
 
     @classmethod
-    def compiled(cls, info: ModuleInfo, image: Image) -> Self:
-        """The artifact of an Image of the whole module."""
-        process = current()
-        self = cls(info, Code(image, process.resolve))
-        self._registration = process.add_code(self.code, info)
+    def compiled(cls, info: ModuleInfo, code: Code) -> Self:
+        """The artifact of code of the whole module."""
+        self = cls(info, code)
+        self._registration = current().add_code(code, info)
         return self
 
     @classmethod

@@ -110,7 +110,7 @@ class Code:
         if os.fstat(fd).st_size < offset + header.total_size:  # or reading would be a bus error
             raise DeserializeError("truncated: the file ends within the image")
         self = cls.__new__(cls)
-        view = _map_view(fd, offset, header.total_size)
+        view = map_view(fd, offset, header.total_size)
         self._allocate(Image.from_bytes(view, verify=verify))
         if header.code_size:
             map_file(
@@ -200,7 +200,7 @@ def map_file(
     return result
 
 
-def _map_view(fd: int, offset: int, size: int) -> memoryview:
+def map_view(fd: int, offset: int, size: int) -> memoryview:
     """The bytes of a file, read when they are looked at.
 
     Unlike mmap.mmap this keeps no file descriptor open: there may be many images.

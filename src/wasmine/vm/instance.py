@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -71,16 +70,16 @@ def _function_reference(vmctx: int, offsets: VMOffsets, index: int) -> int:
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
 
 
-@dataclass
 class Imports:
     """What an instance imports, each kind in the order of the module; functions by their record."""
 
-    functions: list[int] = field(default_factory=list)
-    """Addresses of VMCallerCheckedAnyfunc."""
-    tables: list[LinearTable] = field(default_factory=list)
-    memories: list[LinearMemory] = field(default_factory=list)
-    globals: list[GlobalCell] = field(default_factory=list)
-    tags: list[TagCell] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.functions: list[int] = []
+        """Addresses of VMCallerCheckedAnyfunc."""
+        self.tables: list[LinearTable] = []
+        self.memories: list[LinearMemory] = []
+        self.globals: list[GlobalCell] = []
+        self.tags: list[TagCell] = []
 
 
 class InstanceHandle:

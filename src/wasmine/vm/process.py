@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-from wasmine.abi.image import Image
 from wasmine.abi.libcalls import BUILTINS
 from wasmine.abi.runtime import (
     WAIT_QUEUES,
@@ -56,6 +55,9 @@ _INTERRUPTING: Final = (
     signal.SIGPROF,
 )
 """Signals that programs handle in Python to stop, or to measure, what runs."""
+
+CodeLoader: TypeAlias = Callable[[Callable[[str], int]], Code]
+"""Gives mapped code, when it is given what resolves the names in it to addresses."""
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -112,20 +114,20 @@ class Process:
 
     def __init__(
         self,
-        image: Image,
-        heap_image: Callable[[], Image],
+        load: CodeLoader,
+        load_heap: CodeLoader,
         hooks: Mapping[str, Callable[..., object]],
     ) -> None:
-        """Map the runtime's image and install the signal handlers.
+        """Load the runtime's code and install the signal handlers.
 
-        `heap_image` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
+        `load_heap` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
         """
         # Re-entrant: the garbage collector may drop other code while one is added.
         self._lock = threading.RLock()
         self._arena = Arena()
         address = self._arena.allocate(size_of(RuntimeState))
         self.state = RuntimeState.from_address(address)
-        self._heap_image = heap_image
+        self._load_heap = load_heap
         self._hooks = dict(hooks)
         self._symbols = {"wasmine_state": address, "_Py_NoneStruct": id(None)}
         self._symbols |= {name: id(hook) for name, hook in self._hooks.items()}
@@ -135,10 +137,14 @@ class Process:
         self._slots: dict[int, MappedCode] = {}
         self._free_slots: list[int] = []
         self._mapped: tuple[MappedCode, ...] = ()
-        self._code = Code(image, self.resolve)
+        self._code = load(self.resolve)
         self.state.thread_key = threads.create_key(self._code.address("wasmine_thread_exit"))
         self._handler = self._code.address("wasmine_handler")
         self.trap_handler = self._code.address("wasmine_trap")
+        self.generic_entry = self._code.address("wasmine_entry")
+        self.generic_raw = self._code.address("wasmine_raw")
+        self.generic_host = self._code.address("wasmine_generic_host")
+        self.host = self._code.address("wasmine_host")
         self.compile_on_call = self._code.address("wasmine_compile_on_call")
         self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
         self._bind_functions()
@@ -183,7 +189,7 @@ class Process:
             known = self.__dict__.get("heap")
             if known is not None:
                 return cast("HeapFunctions", known)
-            found = HeapFunctions(Code(self._heap_image(), self.resolve))
+            found = HeapFunctions(self._load_heap(self.resolve))
             for name in ("collect", "detach", "reattach"):
                 setattr(self.state, name, found.code.address(f"wasmine_heap_{name}"))
             return found
@@ -359,6 +365,7 @@ class Process:
         )
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
+        self.stack_pointer: Callable[[], int] = native("wasmine_stack_pointer", address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)
 
 
@@ -367,15 +374,15 @@ _installing: Final = threading.RLock()
 
 
 def install(
-    image: Callable[[], Image],
-    heap_image: Callable[[], Image],
+    load: CodeLoader,
+    load_heap: CodeLoader,
     hooks: Mapping[str, Callable[..., object]],
 ) -> Process:
-    """The runtime of this process; `image` gives its code if it is not installed yet, `heap_image`
+    """The runtime of this process; `load` gives its code if it is not installed yet, `load_heap`
     that of the heap when one is needed."""
     with _installing:
         if not _process:
-            _process.append(Process(image(), heap_image, hooks))
+            _process.append(Process(load, load_heap, hooks))
         return _process[0]
 
 

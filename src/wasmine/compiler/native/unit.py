@@ -40,6 +40,7 @@ from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.collector import COLLECTOR
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
+from wasmine.compiler.native.generic import generic_placeholders, generic_thunks
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
 from wasmine.compiler.native.lazy import LAZY
@@ -148,6 +149,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
+    "wasmine_py_hot_signature",
     "wasmine_py_make_heap",
     "wasmine_py_memory_view",
     "wasmine_py_object_from_exception",
@@ -216,6 +218,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "cold": "noinline optnone",
         "many_bytes": MANY_BYTES,
         **heap_placeholders(),
+        **generic_placeholders(),
     }
 
 
@@ -244,6 +247,7 @@ def runtime_ir(architecture: str) -> str:
         + OBJECTS
         + ENTRY
         + PYTHON
+        + generic_thunks()
         + builtins()
         + WAITING
         + LAZY,
