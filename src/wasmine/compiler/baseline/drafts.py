@@ -174,7 +174,7 @@ def _drafts_of(name: str, row: Row, access: str) -> Iterator[Draft]:
     if access:
         types += OFFSET
     for pattern in _patterns(name, types, has_result):
-        if name == "i32.move" and pattern in ("rr", "lr"):
+        if name == "i32.move" and pattern in ("rr", "lr", "rc"):
             # What has zeros in its upper half already is copied whole.
             yield Draft(name, pattern, recipes.RECIPES["i64.move"], types)
         else:

@@ -102,7 +102,7 @@ def _lines(code: bytes, symbols: dict[int, str]) -> list[_Line]:
         row = line.row
         if row.opcode in (_JUMP, _SHORT_JUMP):
             line.condition = -1
-        elif 0x70 <= row.opcode < 0x80 or 0x0F80 <= row.opcode < 0x0F90:
+        elif _is_conditional(row):
             line.condition = row.opcode & 15
         else:
             continue
@@ -290,8 +290,12 @@ class Extraction:
                 raise InternalError("an operand that the code does not have")
 
 
+def _is_conditional(row: Instruction) -> bool:
+    return 0x70 <= row.opcode < 0x80 or 0x0F80 <= row.opcode < 0x0F90
+
+
 def _is_jump(row: Instruction) -> bool:
-    return row.opcode in (_JUMP, _SHORT_JUMP) or 0x70 <= row.opcode & ~0x0F00 < 0x90
+    return row.opcode in (_JUMP, _SHORT_JUMP) or _is_conditional(row)
 
 
 def may_share(alias: str, stencil: Stencil) -> bool:

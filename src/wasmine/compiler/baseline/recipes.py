@@ -119,7 +119,7 @@ def _choices() -> Iterator[tuple[str, Row]]:
 
 def _moves() -> Iterator[tuple[str, Row]]:
     for name, type_ in (*lowering.LLVM.items(), ("v128", VECTOR)):
-        yield f"{name}.move", Row((type_,), type_, f"{{r}} = freeze {type_} {{a}}")
+        yield f"{name}.move", Row((type_,), type_, f"{{r}} = bitcast {type_} {{a}} to {type_}")
 
 
 # --- memory ----------------------------------------------------------------------------------------

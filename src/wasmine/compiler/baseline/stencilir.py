@@ -85,7 +85,7 @@ class _Text:
         if type_ == "ptr":
             return self._pointer(index, place)
         if place is not None:
-            self._from_register(name, type_, place)
+            return self._from_register(name, type_, place)
         elif letter == "l":
             add(f"{name} = load {type_}, ptr {self._frame(index)}, align 1")
         elif letter == "z":
@@ -100,7 +100,7 @@ class _Text:
             add(f"{name} = bitcast {VECTOR} {name}v to {type_}")
         else:
             # An i32 is cut from a symbol whose upper half is known to be zero.
-            narrow = type_ in ("i32", "float")
+            narrow = self.draft.types[index] in "ws"
             range_ = _ALL if letter == "k" else _UNSIGNED if narrow else _SIGNED
             symbol = self._symbol(f"{letter}{index}{'n' if narrow else 'w'}", range_)
             self._from_bits(name, type_, symbol)
@@ -117,14 +117,13 @@ class _Text:
         else:
             add(f"{name}b = trunc i64 {bits} to i32\n{name} = bitcast i32 {name}b to float")
 
-    def _from_register(self, name: str, type_: str, place: int) -> None:
+    def _from_register(self, name: str, type_: str, place: int) -> str:
         add = self.lines.append
         if place < FIRST_VECTOR:
-            if type_ == "i32":
-                add(f"{name} = trunc i64 %g{place} to i32")
-            else:
-                add(f"{name} = freeze i64 %g{place}")
-            return
+            if type_ == "i64":
+                return f"%g{place}"
+            add(f"{name} = trunc i64 %g{place} to i32")
+            return name
         register = f"%x{place - FIRST_VECTOR}"
         if type_ in _SCALARS:
             shape = _SCALARS[type_]
@@ -132,6 +131,7 @@ class _Text:
             add(f"{name} = extractelement {shape} {name}v, i32 0")
         else:
             add(f"{name} = bitcast {VECTOR} {register} to {type_}")
+        return name
 
     def _pointer(self, index: int, place: int | None) -> str:
         """The address of an access."""
@@ -164,7 +164,9 @@ class _Text:
                 add(f"store {type_} %r, ptr {self._frame(0)}, align 1")
             return "", ""
         if place < FIRST_VECTOR:
-            add("%z = zext i32 %r to i64" if type_ == "i32" else "%z = freeze i64 %r")
+            if type_ != "i32":
+                return f"%g{place}", "%r"
+            add("%z = zext i32 %r to i64")
             return f"%g{place}", "%z"
         self._widen(type_)
         return f"%x{place - FIRST_VECTOR}", "%z"
