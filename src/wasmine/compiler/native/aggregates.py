@@ -111,7 +111,7 @@ class _RuntimeBuilder(FunctionBuilder):
         info.functions = [0]
         info.elements = [ElementSegment(1, "passive", EXTERNREF, 0, None, ())]
         info.data_segments = [DataSegment("passive", 0, None, 0, 0)]
-        super().__init__(ModuleContext(info, Options()), 0, Body([], set(), 0, [], [], []), 0)
+        super().__init__(ModuleContext(info, Options()), 0, Body(), 0)
 
     def location(self, _position: int) -> str:
         return ""
