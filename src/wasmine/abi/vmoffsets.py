@@ -77,6 +77,8 @@ EXTENSION_REGIONS: Final = (
     Region("memory_records", POINTER, "local_memories"),
     Region("table_records", POINTER, "local_tables"),
     Region("tags", POINTER, "tags"),
+    Region("compile_on_call", POINTER),
+    Region("entries", POINTER),
 )
 
 
@@ -255,3 +257,11 @@ class VMOffsets:
     def vmctx_store(self) -> int:
         """Offset of the pointer to the VMStoreContext."""
         return self.begin("store")
+
+    def vmctx_compile_on_call(self) -> int:
+        """Offset of the address of the function that functions not compiled yet begin with."""
+        return self.begin("compile_on_call")
+
+    def vmctx_entries(self) -> int:
+        """Offset of the pointer to the table of where the module's own functions begin now."""
+        return self.begin("entries")

@@ -6,7 +6,7 @@ modules never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
@@ -42,10 +42,16 @@ def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Op
     return Options(styles, ssse3=target.host_machine().has("ssse3"), entries=entries)
 
 
-def translate(info: ModuleInfo, indices: Sequence[int], options: Options) -> str:
-    """LLVM IR of functions of a module, by their indices with imports. Raises CompileError."""
+def translate(
+    info: ModuleInfo,
+    indices: Sequence[int],
+    options: Options,
+    loops: Collection[tuple[int, int]] = (),
+) -> str:
+    """LLVM IR of functions of a module, by their indices with imports, and of code that takes them
+    over at some of their loops: see `translate_unit`. Raises CompileError."""
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
-    return translate_unit(info, indices, options, bodies)
+    return translate_unit(info, indices, options, bodies, loops)
 
 
 def units(info: ModuleInfo) -> list[range]:
@@ -72,10 +78,16 @@ def compile_object(
 
 
 def compile_functions(
-    info: ModuleInfo, indices: Sequence[int], options: Options, opt_level: str
+    info: ModuleInfo,
+    indices: Sequence[int],
+    loops: Collection[tuple[int, int]],
+    options: Options,
+    opt_level: str,
 ) -> Image:
-    """Some functions of a module, to replace those that there are. Raises CompileError."""
-    return linker.link([compile_object(info, indices, options, opt_level)])
+    """Some functions of a module, to replace those that there are, and code that takes them over at
+    loops. Raises CompileError."""
+    ir = translate(info, indices, options, loops)
+    return linker.link([target.emit_object(ir, target.host_machine(), opt_level)])
 
 
 def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level: str) -> Image:

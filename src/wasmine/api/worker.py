@@ -71,8 +71,10 @@ class Job(NamedTuple):
     opt_level: str
     functions: tuple[int, ...]
     """Indices with imports, ascending."""
-    linked: bool
+    linked: bool = True
     """Whether the result is a serialised Image, or an object to be linked with others."""
+    loops: tuple[tuple[int, int], ...] = ()
+    """Where functions are taken over, if the result is an Image: see `translate_unit`."""
 
 
 def main(channel: socket.socket, parent: int, niceness: int) -> None:
@@ -100,7 +102,9 @@ def _run(info: ModuleInfo, job: Job) -> bytes:
     from wasmine.api import pipeline
 
     if job.linked:
-        image = pipeline.compile_functions(info, job.functions, job.options, job.opt_level)
+        image = pipeline.compile_functions(
+            info, job.functions, job.loops, job.options, job.opt_level
+        )
         return image.to_bytes()
     return pipeline.compile_object(info, job.functions, job.options, job.opt_level)
 

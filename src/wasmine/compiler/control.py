@@ -101,6 +101,11 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     types = f.module.signature(type_).params
     label = Loop(position, types, len(f.stack) - len(types))
     f.labels.append(label)
+    if f.takeover is not None and f.takeover.position == position:
+        f.takeover.enter(f, label)
+        return
+    if f.takeover is not None and position in f.takeover.around:
+        f.takeover.keep(f, label)
     bring(f, label)
     f.append(f"br label %{label.name}")
     meet(f, label)
@@ -324,11 +329,19 @@ Callee: TypeAlias = tuple[Signature, str, str]
 def _direct(f: FunctionBuilder, position: int, index: int) -> Callee:
     module = f.module
     signature = module.signature_of(index)
-    if index >= module.info.imported_functions:
-        f.callees.add(index)
-        return signature, f"@f{index}", "%vmctx"
     offsets = module.offsets
     body, environment = f"%b{position}", f"%m{position}"
+    local = index - module.info.imported_functions
+    if local >= 0:
+        if module.has_name(index):
+            f.callees.add(index)
+            return signature, f"@f{index}", "%vmctx"
+        f.context_load(f"%e{position}", "ptr", offsets.vmctx_entries())
+        f.append(
+            f"{body}p = getelementptr ptr, ptr %e{position}, i64 {local}\n"
+            f"{body} = load ptr, ptr {body}p{IN_CONTEXT}"
+        )
+        return signature, body, "%vmctx"
     f.context_load(body, "ptr", offsets.vmctx_imported_function_body(index))
     f.context_load(environment, "ptr", offsets.vmctx_imported_function_environment(index))
     return signature, body, environment
