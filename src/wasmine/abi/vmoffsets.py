@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Self
 
 from wasmine.abi.layout import HOST_POINTER_SIZE, Record, align, alignment_of, offset_of, size_of
@@ -27,14 +26,14 @@ from wasmine.abi.vmcontext import (
     VMTableImport,
 )
 from wasmine.errors import InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.wasm.module import ModuleInfo
 
 POINTER: Final = 0
 """Element size of a region of pointers, whatever size those have."""
 
 
-@dataclass(frozen=True)
-class Region:
+class Region(Frozen):
     """One array: its name, what an element is, how many there are, how many of them are used.
 
     `element` is a record or a size in bytes, `alignment` that of the whole array (0: the
@@ -82,8 +81,7 @@ EXTENSION_REGIONS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class _Placed:
+class _Placed(Frozen):
     """A region of one module: offset of its first byte, bytes of an element, counts."""
 
     start: int
