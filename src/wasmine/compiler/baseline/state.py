@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 C_PARAMETERS: Final = (RDI, RSI, RDX, RCX, R8, R9)
 """Registers of integers and pointers in a call, the first is the environment."""
 _KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
-_DEEP: Final = 200
+DEEP: Final = 200
 """With more operands than that, no time is spent on looking through them."""
 
 
@@ -146,7 +146,7 @@ class FunctionState:
     def local_changes(self, location: int) -> None:
         """A local is about to be written: what of its value is on the stack goes elsewhere."""
         stack = self.stack
-        if len(stack) > _DEEP:
+        if len(stack) > DEEP:
             self.flush()
         elif location in stack:
             free = self.free if location < FIRST_VECTOR else self.free_vectors
