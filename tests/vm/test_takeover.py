@@ -17,6 +17,7 @@ from wasmine.vm import process
 from wasmine.vm.code import Code
 from wasmine.wasm.code_validator import operands_before
 from wasmine.wasm.opcodes import BY_NAME
+from wasmine.wasm.validator import checked_body
 
 LOOP = BY_NAME["loop"].index
 FORMS = {"i32": "<Q", "i64": "<Q", "f32": "<fI", "f64": "<d"}
@@ -204,7 +205,7 @@ def test_goes_on_from_the_frame(name: str, opt_level: str) -> None:
     info = module(text).info
     index = len(info.functions) - 1
     local = index - info.imported_functions
-    body = pipeline.checked_body(info, local)
+    body = checked_body(info, local)
     loops = [position for position, code in enumerate(body.codes) if code == LOOP]
     position = loops[case.loop]
     offset = body.offsets[position]
@@ -214,7 +215,7 @@ def test_goes_on_from_the_frame(name: str, opt_level: str) -> None:
     code = Code(image, process.current().resolve)
     registration = process.current().add_code(code, info)
     types = operands_before(info, local, body, position)
-    layout = FrameLayout(body.locals, vectors=may_hold_vectors(mentions_vectors(info), body))
+    layout = FrameLayout(len(body.locals), vectors=may_hold_vectors(mentions_vectors(info), body))
     frame = bytearray(b"\xaa" * layout.size(len(types)))
     for type_, place, value in zip(body.locals, layout.locals, case.locals, strict=True):
         content = pack(str(type_), value)

@@ -6,13 +6,16 @@ modules never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.validator import checked_body
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 FUNCTIONS_PER_UNIT: Final = 1000
 BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
+
+CALLS: Final = frozenset(BY_NAME[name].index for name in ("call", "return_call"))
 
 
 def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
@@ -63,6 +68,28 @@ def compile_object(
     """Validate, translate and optimise functions of a module: an object to link. Raises CompileError."""
     ir = translate(info, indices, options)
     return target.emit_object(ir, target.host_machine(), opt_level)
+
+
+def with_callees(info: ModuleInfo, indices: Sequence[int], wanted: Container[int]) -> list[int]:
+    """These functions, and those of `wanted` that they call directly, or that such a one calls, up to
+    the size of a unit: ascending indices with imports."""
+    first = info.imported_functions
+    found = dict.fromkeys(indices)
+    size = sum(info.bodies[index - first].end - info.bodies[index - first].start for index in found)
+    left = deque(found)
+    while left:
+        body = decode_body(info, left.popleft() - first)
+        for code, callee in zip(body.codes, body.immediates, strict=True):
+            if code not in CALLS or not isinstance(callee, int) or callee in found:
+                continue
+            if callee in wanted:
+                entry = info.bodies[callee - first]
+                size += entry.end - entry.start
+                if size > BYTES_PER_UNIT:
+                    return sorted(found)
+                found[callee] = None
+                left.append(callee)
+    return sorted(found)
 
 
 def compile_functions(

@@ -107,7 +107,7 @@ def takeover_at(info: ModuleInfo, index: int, body: Body, offset: int) -> Takeov
         position,
         tuple(LLVM_TYPES[type_] for type_ in operands),
         _loops_around(body, position),
-        FrameLayout(body.locals, vectors=vectors),
+        FrameLayout(len(body.locals), vectors=vectors),
     )
 
 
