@@ -76,12 +76,11 @@ def test_every_flipped_byte_is_noticed(store: Cache) -> None:
     store.put(KEY, [b"abcdefg"])
     file = file_of(store)
     good = file.read_bytes()
-    for place in range(len(good)):
-        damaged = bytearray(good)
-        damaged[place] ^= 1 << place % 8
-        file.write_bytes(damaged)
-        assert found(store) is None, f"byte {place} of {len(good)}"
-    file.write_bytes(good)
+    with file.open("r+b", buffering=0) as damaged:
+        for place, byte in enumerate(good):
+            os.pwrite(damaged.fileno(), bytes([byte ^ 1 << place % 8]), place)
+            assert store.get(KEY) is None, f"byte {place} of {len(good)}"
+            os.pwrite(damaged.fileno(), bytes([byte]), place)
     assert found(store) == [b"abcdefg"]
 
 

@@ -18,6 +18,9 @@ The native function of a type `(p1 .. pn) -> (r1 .. rm)` is
   be one, and however often a function has been replaced by another, its caller's stack pointer is
   where it was.
 
+What LLVM's `tailcc` makes of this on x86-64: the stack pointer is a multiple of 16 before a call, the
+callee takes 8 bytes off the stack besides the return address (`ret $8`), and the caller puts them back.
+
 Thunks box and unbox by type, so one thunk serves all functions of a type: `mangle` names it.
 
 Generic calls pass values in an array of slots of `SLOT_SIZE` bytes, one for each value whatever

@@ -129,7 +129,9 @@ class Cache:
     def info(self) -> CacheInfo:
         """What is in the cache now."""
         entries: dict[str, tuple[int, int]] = {}
-        with self._opened() as directory:
+        with self._opened(create=True) as directory:
+            if directory is not None and not os.access(".", os.W_OK, dir_fd=directory):
+                self._problem = f"nothing can be written to {self.directory}"
             for name, status in _files(directory):
                 kind = name.partition("-")[0]
                 if _ENTRY.fullmatch(name):

@@ -12,7 +12,7 @@ import os
 import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import chain
 from struct import Struct
@@ -29,12 +29,13 @@ from wasmine.abi.codespace import (
     CodeSpaceLayout,
 )
 from wasmine.abi.image import Image, round_up
+from wasmine.abi.snapshot import PlacedFunction, Snapshot, pack
 from wasmine.errors import InternalError, ResourceError
-from wasmine.frozen import Frozen
 from wasmine.vm.code import Code, map_file
 from wasmine.vm.frames import GrowingFrames
-from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap
+from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, remove_pages
 from wasmine.vm.process import Process
+from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
 
 _READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
@@ -43,20 +44,6 @@ _DISTANCE: Final = Struct("<i")
 _PATIENCE: Final = 5.0
 """Seconds to wait for another thread's compiling. It is only waste that waiting avoids, so that
 threads which wait for each other in some other way too do not wait for ever."""
-
-
-class PlacedFunction(Frozen, eq=False):
-    """A function's code in a CodeSpace; places are in bytes from its stubs."""
-
-    local: int
-    start: int
-    size: int
-    lines: array[int]
-    """Pairs of a place from the function's start and an offset in the module, sorted."""
-    loops: list[int]
-    """The offset in the module of each loop that has a counter."""
-    first_counter: int
-    """The number of the first loop's counter, among those of loops."""
 
 
 class CodeSpace:
@@ -92,12 +79,16 @@ class CodeSpace:
         self._next = 0
         """Where free room for code begins, in bytes from the start of the code."""
         self._shared = 0
-        """Up to where processes that have been forked off have the same code."""
+        """Up to where code is in memory that others may have too: processes that have been forked
+        off, or those that have mapped the same file."""
         self._loops = 0
         """How many counters of loops are in use."""
         self._starts: list[int] = []
         self._functions: list[PlacedFunction] = []
         self._images: list[tuple[Code, object]] = []
+        self._restored: Snapshot | None = None
+        self._released: set[int] = set()
+        """Where functions began whose code is there no longer."""
         self._capacity = self.layout.end - self.layout.code
         self._memory = Mmap(self.layout.end + self._capacity)
         self._start = self._memory.base
@@ -158,6 +149,10 @@ class CodeSpace:
         """The addresses of all functions, as function references hold them."""
         return range(self.base, self.base + self.layout.functions * JUMP_STUB_SIZE, JUMP_STUB_SIZE)
 
+    def entry(self, local: int) -> int:
+        """The address that calls of a function go to at present."""
+        return int(self._entries[local])
+
     def is_compiled(self, local: int) -> bool:
         """Whether there is code of a function."""
         return not self._lazy <= self._entries[local] < self._start + self.layout.code
@@ -178,11 +173,16 @@ class CodeSpace:
 
     def _placed_at(self, pc: int) -> PlacedFunction | None:
         offset = pc - self.base
-        position = bisect_right(self._starts, offset) - 1
-        if position < 0:
-            return None
-        placed = self._functions[position]
-        return placed if offset < placed.start + placed.size else None
+        restored = self._restored
+        starts = self._starts
+        if restored is not None and (not starts or offset < starts[0]):
+            position = bisect_right(restored.starts, offset) - 1
+            placed = restored.function(position) if position >= 0 else None
+        else:
+            position = bisect_right(starts, offset) - 1
+            placed = self._functions[position] if position >= 0 else None
+        inside = placed is not None and offset < placed.start + placed.size
+        return placed if inside else None
 
     def wasm_offset(self, pc: int) -> int | None:
         """The offset in the module of the instruction that code comes from."""
@@ -203,10 +203,16 @@ class CodeSpace:
         """The address of the table of frames in native form."""
         return self.frames.address
 
+    def _all_placed(self) -> list[PlacedFunction]:
+        """All code that there is, sorted by start."""
+        restored = self._restored
+        first = [] if restored is None else [restored.function(i) for i in range(len(restored))]
+        return [*first, *self._functions]
+
     def loops(self, local: int) -> list[int]:
         """The offsets in the module of the loops of a function that have counters."""
-        placed = next((placed for placed in self._functions if placed.local == local), None)
-        return [] if placed is None else placed.loops
+        found = [placed for placed in self._all_placed() if placed.local == local]
+        return list(found[-1].loops) if found else []
 
     # --- code ------------------------------------------------------------------------------------
 
@@ -217,7 +223,7 @@ class CodeSpace:
         """
         local = (stub - self._lazy) // LAZY_STUB_SIZE
         self.ensure(local)
-        return int(self._entries[local])
+        return self.entry(local)
 
     def ensure(self, local: int) -> None:
         """Compile a function, unless that has been done."""
@@ -251,7 +257,7 @@ class CodeSpace:
             content = self._fill_in(local, compiled, code, first_counter)
             start = code - self.base
             lines = array("I", chain.from_iterable(compiled.lines))
-            placed = PlacedFunction(local, start, size, lines, compiled.loops, first_counter)
+            placed = PlacedFunction(local, start, size, first_counter, lines, compiled.loops)
             frames = self.frames
             if frames.make_room(len(compiled.frames), compiled.saved):
                 self._process.forget_frames(self._registration)
@@ -315,6 +321,92 @@ class CodeSpace:
             index = function.name.removeprefix("f")
             if index.isdecimal():
                 self._entries[int(index) - imported] = code.base + function.start
+
+    def release_replaced(self) -> int:
+        """Give back the memory of code that has been replaced and that no frame is in; how many bytes.
+
+        Nothing, if other threads are in WebAssembly code.
+        """
+        runs = self._replaced_runs(())
+        if not runs:
+            return 0
+        first, last = runs[0][0].start, runs[-1][-1].start + runs[-1][-1].size
+        words = addresses_on_stack(self._process, self.base + first, self.base + last)
+        if words is None:
+            return 0
+        released = 0
+        code = self.layout.code - self.layout.stubs
+        for run in self._replaced_runs(words):
+            start = max(round_up(run[0].start - code, PAGE_SIZE), round_up(self._shared, PAGE_SIZE))
+            end = (run[-1].start + run[-1].size - code) & -PAGE_SIZE
+            if start < end:
+                self._released.update(placed.start for placed in run)
+                remove_pages(self.end + start, end - start)
+                released += end - start
+        return released
+
+    def _replaced_runs(self, used: Collection[int]) -> list[list[PlacedFunction]]:
+        """Functions next to each other that have been replaced and have none of these addresses."""
+        runs: list[list[PlacedFunction]] = [[]]
+        # A call that does not return may be the last instruction of its function.
+        places = [self._placed_at(pc) for word in used for pc in (word - 1, word)]
+        inside = {placed.start for placed in places if placed is not None}
+        for placed in self._functions:
+            start = placed.start
+            if self.base + start == self.entry(placed.local) or start in inside:
+                runs.append([])
+            elif start not in self._released:
+                runs[-1].append(placed)
+        return [run for run in runs if run]
+
+    # --- snapshots -------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """All code, for `restore` in another process: see `abi/snapshot.py`."""
+        count, counters, end = len(self._functions), self._loops, self._next
+        row_count = self.frames.count[0]
+        frames = self.frames.content(row_count)
+        cells = [number for number, address in enumerate(self._cells) if address]
+        restored = 0 if self._restored is None else len(self._restored)
+        functions = [
+            placed
+            for placed in self._all_placed()[: restored + count]
+            if placed.start not in self._released
+        ]
+        code = ctypes.string_at(self._start + self.layout.code, end)
+        return pack(self.layout, code, functions, counters=counters, frames=frames, cells=cells)
+
+    def restore(self, data: bytes | memoryview, fd: int | None = None, offset: int = 0) -> None:
+        """Begin with the code of a snapshot, before anything is compiled.
+
+        `data` stays in use. With `fd` it is what that file has from `offset` on, a page boundary, and
+        the code is mapped from there; the file must never be written again. Raises
+        DeserializeError if it is none of this module.
+        """
+        snapshot = Snapshot(data, self.layout)
+        size = len(snapshot.code)
+        first = self._start + self.layout.code
+        if size > self._capacity or self._next:
+            raise InternalError("a snapshot must come first, and fit")
+        for number in snapshot.cells:
+            self._cell(number)
+        if size and fd is not None:
+            map_file(first, size, _READ_EXECUTE, fd, offset + snapshot.code_offset)
+            self._shared = size
+        else:
+            self._code[:size] = snapshot.code
+        own, counters = self.layout.functions, snapshot.counters
+        initial = array("i", [self._counter_start]) * counters
+        self._counters[own : own + counters] = initial
+        self.frames.load(snapshot.frames)
+        self._next = size
+        self._loops = counters
+        self._restored = snapshot
+        entries, base = self._entries, self.base
+        for local, start in zip(snapshot.locals, snapshot.starts, strict=True):
+            entries[local] = base + start
+
+    # --- processes -------------------------------------------------------------------------------
 
     def unshare(self, *, child: bool) -> None:
         """After a fork: what this process appends from now on is nobody else's."""

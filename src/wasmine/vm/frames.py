@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
+from wasmine.abi.snapshot import Frames
 from wasmine.abi.unwind import NATIVE_HEADER, NATIVE_ROW, FrameRow
 
 _FIRST_ROWS: Final = 512
@@ -94,3 +95,17 @@ class GrowingFrames:
         if position < 0:
             return None
         return FrameRow(*rows[position * _COLUMNS : (position + 1) * _COLUMNS])
+
+    def content(self, count: int) -> Frames:
+        """The first rows, for `load` in another process."""
+        rows = self.rows[: count * _COLUMNS].tobytes()
+        return Frames(rows, self._row_capacity, self._saved[: self._used].tobytes())
+
+    def load(self, frames: Frames) -> None:
+        """Begin with rows that another table had."""
+        rows, row_capacity, saved = frames
+        self._allocate(row_capacity, max(self._set_capacity, 2 * len(saved)))
+        self.rows[: len(rows) // 4] = memoryview(rows).cast("B").cast("I")
+        self._saved[: len(saved)] = saved
+        self._used = len(saved)
+        self.count[0] = len(rows) // NATIVE_ROW
