@@ -102,8 +102,12 @@ def test_traps_and_backtraces() -> None:
     instance, _ = made(outer, raising)
     bodies = instance.module.info.bodies
     # rows for the last byte of each call instruction
-    outer.lines = [(0, bodies[0].start), (4 + 5, bodies[0].start + 1), (4 + 6, bodies[0].start + 2)]
-    raising.lines = [(0, bodies[1].start), (4 + 5 + 5, bodies[1].start + 1)]
+    outer.lines[:] = [
+        (0, bodies[0].start),
+        (4 + 5, bodies[0].start + 1),
+        (4 + 6, bodies[0].start + 2),
+    ]
+    raising.lines[:] = [(0, bodies[1].start), (4 + 5 + 5, bodies[1].start + 1)]
     with pytest.raises(Trap) as caught:
         instance.exports["0"]()
     assert caught.value.code is TrapCode.INTEGER_OVERFLOW
