@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import re
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -71,14 +73,19 @@ class Given(Engine):
         return self.functions
 
 
+def space_of(instance: Instance) -> CodeSpace:
+    """The code space of an instance's module."""
+    space = instance._handle.artifact.code
+    assert isinstance(space, CodeSpace)
+    return space
+
+
 def made(*functions: CompiledFunction) -> tuple[Instance, CodeSpace]:
     """An instance whose functions are these, all without parameters and with an i32 result."""
     names = range(len(functions))
     text = "".join(f'(func (export "{i}") (result i32) (i32.const 0))' for i in names)
     instance = Instance(Module(f"(module {text})", engine=Given(functions.__getitem__)))
-    space = instance._handle.artifact.code
-    assert isinstance(space, CodeSpace)
-    return instance, space
+    return instance, space_of(instance)
 
 
 def test_calls_go_through_entries_and_code_can_be_replaced() -> None:
@@ -228,6 +235,88 @@ def test_snapshots_that_do_not_fit() -> None:
     ):
         with pytest.raises(DeserializeError, match=message):
             (other if damaged is snapshot else made(function(RETURN))[1]).restore(damaged)
+
+
+def resident(space: CodeSpace) -> int:
+    """Bytes of memory that hold code of a space, as its writable view has it."""
+    for part in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+        if part.startswith(f"{space.end:x}-"):
+            return 1024 * sum(map(int, re.findall(r"^Rss: +(\d+) kB", part, re.MULTILINE)))
+    raise AssertionError("the space is not mapped")
+
+
+def large(value: int) -> CompiledFunction:
+    """A function of about 10 pages."""
+    return function(constant(value) + RETURN + bytes(40_000))
+
+
+def test_replaced_code_is_given_back() -> None:
+    instance, space = made(*[large(value) for value in range(10)])
+    exports = instance.exports
+    for value in range(10):
+        exports[str(value)]()
+    before = resident(space)
+    assert before > 10 * 9 * 4096
+    assert space.release_replaced() == 0
+    for value in (2, 3, 4, 5, 7):
+        space.place(value, function(constant(value + 100) + RETURN))
+    released = space.release_replaced()
+    assert 5 * 40_000 - 5 * 4096 < released < 5 * 40_100
+    assert before - 5 * 40_100 < resident(space) < before - released + 8192
+    assert space.release_replaced() == 0
+    results = [exports[str(value)]() for value in range(10)]
+    assert results == [0, 1, 102, 103, 104, 105, 6, 107, 8, 9]
+    other, restored = made(*[large(0)] * 10)
+    restored.restore(space.snapshot())
+    assert [other.exports[str(value)]() for value in range(10)] == results
+
+
+HOSTS = """(module (import "" "host" (func $host))
+  (func (export "outer") (result i32) (call $host) (i32.const 1))
+  (func (export "inner") (result i32) (call $host) (i32.const 2)))"""
+
+
+def within_a_call(space: CodeSpace, local: int, import_offset: int) -> CompiledFunction:
+    """A function of 10 pages that calls the import and returns its own number."""
+    start, end = PUSH_POP
+    # mov body(%rdi), %rax; mov environment(%rdi), %rdi; call *%rax
+    call = b"\x48\x8b\x87" + import_offset.to_bytes(4, "little")
+    call += b"\x48\x8b\xbf" + (import_offset + 24).to_bytes(4, "little") + b"\xff\xd0"
+    code = start + call + start + end + constant(local) + RETURN
+    return function(code + bytes(40_000), framed=True)
+
+
+@pytest.mark.parametrize("how", ["this thread", "another thread"])
+def test_code_that_a_frame_is_in_is_kept(how: str) -> None:
+    released: list[int] = []
+
+    def host() -> None:
+        for local in range(2):
+            space.place(local, function(constant(10 + local) + RETURN))
+        if how == "this thread":
+            released.append(space.release_replaced())
+        else:
+            thread = threading.Thread(target=lambda: released.append(space.release_replaced()))
+            thread.start()
+            thread.join()
+
+    functions: list[CompiledFunction] = []
+    module = Module(HOSTS, engine=Given(functions.__getitem__))
+    instance = Instance(module, {"": {"host": host}})
+    space = space_of(instance)
+    offset = instance._handle.artifact.offsets.vmctx_imported_function_body(0)
+    functions += [within_a_call(space, local, offset) for local in range(2)]
+    space.place(0, functions[0])
+    space.place(1, functions[1])
+    assert instance.exports.outer() == 0
+    (during,) = released
+    if how == "this thread":
+        assert 40_000 - 3 * 4096 < during < 40_100  # of the function that is not running
+    else:
+        assert during == 0
+    after = space.release_replaced()
+    assert 80_000 - 3 * 4096 < during + after < 80_200
+    assert (instance.exports.outer(), instance.exports.inner()) == (10, 11)
 
 
 def test_a_space_that_is_full_says_so() -> None:

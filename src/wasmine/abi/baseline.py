@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from wasmine.abi.layout import align
-from wasmine.abi.libcalls import LIBCALLS
+from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
 from wasmine.abi.unwind import FrameRow
 from wasmine.frozen import Frozen
 from wasmine.types import V128, ArrayType, FunctionType, StructType, ValType
@@ -32,10 +32,7 @@ RUNTIME_CELLS: Final[tuple[str, ...]] = (
     "wasmine_externref_activate",
     "wasmine_externref_store",
     "wasmine_externref_keep",
-    "wasmine_externref_keep_all",
-    "wasmine_heap_allocate",
-    "wasmine_heap_allocate_array",
-    *(f"wasmine_array_fill_{width}" for width in (8, 16, 32, 64, 128)),
+    *(row.symbol for row in HEAP_CALLS.values()),
 )
 """The symbols of the native functions that baseline code calls; cell i holds the address of the i-th.
 
@@ -45,7 +42,7 @@ CELL_NUMBERS: Final = {symbol: number for number, symbol in enumerate(RUNTIME_CE
 
 
 class FixupKind(IntEnum):
-    """What the target of a fixup is, and what its `index` counts."""
+    """What the target of a fixup is, and what its `number` counts."""
 
     ENTRY = 0
     """The entry table's cell of a function of the module, by its index without imports."""
@@ -68,7 +65,7 @@ class Fixup(NamedTuple):
     """Where the field is, in bytes from the start of the code."""
     kind: int
     """A FixupKind."""
-    index: int
+    number: int
     trailing: int
 
 
@@ -91,32 +88,21 @@ class CompiledFunction(Frozen):
 class FrameLayout:
     """Where a baseline function keeps its locals and operands, in bytes from the bottom of its frame.
 
-    [0] is the VMContext. Locals follow in order, 8 bytes each, 16 and aligned for v128. Then come the
-    operands by height, in slots of `slot` bytes. Bits that a value does not have are zero for i32 and
-    undefined for floats. The bottom of the frame is aligned to 16.
+    The first place belongs to whom the function calls (see convention). Locals follow in order, then the operands by height. A place has
+    `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a value does not have are
+    zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
     """
 
     __slots__ = ("locals", "operands", "slot")
 
-    def __init__(self, locals_: Sequence[ValType], *, vectors: bool) -> None:
-        """`locals_` are the types of the parameters, then of the declared locals; `vectors` says
-        whether an operand can be a v128 (`may_hold_vectors`)."""
-        self.slot = 16 if vectors else 8
-        """Bytes of the place of an operand."""
-        offset = 8
-        if V128 in locals_:
-            offsets = []
-            for type_ in locals_:
-                size = 16 if type_ is V128 else 8
-                offset = align(offset, size)
-                offsets.append(offset)
-                offset += size
-            self.locals: Sequence[int] = offsets
-        else:
-            self.locals = range(offset, offset + 8 * len(locals_), 8)
-            offset += 8 * len(locals_)
-        self.operands = align(offset, 16)
-        """The place of the first operand; they are contiguous."""
+    def __init__(self, locals_: int, *, vectors: bool) -> None:
+        """`locals_` is the number of parameters and declared locals; `vectors` says whether an operand
+        or local can be a v128 (`may_hold_vectors`)."""
+        self.slot = slot = 16 if vectors else 8
+        self.locals = range(slot, slot + slot * locals_, slot)
+        """The place of each local."""
+        self.operands = align(slot + slot * locals_, 16)
+        """The place of the first operand."""
 
     def operand(self, height: int) -> int:
         """The place of the operand with `height` others below it."""
@@ -149,4 +135,4 @@ def _parts(composite: object) -> tuple[object, ...]:
 
 def may_hold_vectors(module_mentions: bool, body: Body) -> bool:
     """Whether an operand of a function may be a v128; the first is `mentions_vectors` of its module."""
-    return module_mentions or V128 in body.declared or not _VECTOR_CODES.isdisjoint(body.codes)
+    return module_mentions or V128 in body.locals or not _VECTOR_CODES.isdisjoint(body.codes)

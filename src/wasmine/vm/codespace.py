@@ -12,7 +12,7 @@ import os
 import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import chain
 from struct import Struct
@@ -33,8 +33,9 @@ from wasmine.abi.snapshot import PlacedFunction, Snapshot, pack
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm.code import Code, map_file
 from wasmine.vm.frames import GrowingFrames
-from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap
+from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, remove_pages
 from wasmine.vm.process import Process
+from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
 
 _READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
@@ -86,6 +87,8 @@ class CodeSpace:
         self._functions: list[PlacedFunction] = []
         self._images: list[tuple[Code, object]] = []
         self._restored: Snapshot | None = None
+        self._released: set[int] = set()
+        """Where functions began whose code is there no longer."""
         self._capacity = self.layout.end - self.layout.code
         self._memory = Mmap(self.layout.end + self._capacity)
         self._start = self._memory.base
@@ -319,6 +322,43 @@ class CodeSpace:
             if index.isdecimal():
                 self._entries[int(index) - imported] = code.base + function.start
 
+    def release_replaced(self) -> int:
+        """Give back the memory of code that has been replaced and that no frame is in; how many bytes.
+
+        Nothing, if other threads are in WebAssembly code.
+        """
+        runs = self._replaced_runs(())
+        if not runs:
+            return 0
+        first, last = runs[0][0].start, runs[-1][-1].start + runs[-1][-1].size
+        words = addresses_on_stack(self._process, self.base + first, self.base + last)
+        if words is None:
+            return 0
+        released = 0
+        code = self.layout.code - self.layout.stubs
+        for run in self._replaced_runs(words):
+            start = max(round_up(run[0].start - code, PAGE_SIZE), round_up(self._shared, PAGE_SIZE))
+            end = (run[-1].start + run[-1].size - code) & -PAGE_SIZE
+            if start < end:
+                self._released.update(placed.start for placed in run)
+                remove_pages(self.end + start, end - start)
+                released += end - start
+        return released
+
+    def _replaced_runs(self, used: Collection[int]) -> list[list[PlacedFunction]]:
+        """Functions next to each other that have been replaced and have none of these addresses."""
+        runs: list[list[PlacedFunction]] = [[]]
+        # A call that does not return may be the last instruction of its function.
+        places = [self._placed_at(pc) for word in used for pc in (word - 1, word)]
+        inside = {placed.start for placed in places if placed is not None}
+        for placed in self._functions:
+            start = placed.start
+            if self.base + start == self.entry(placed.local) or start in inside:
+                runs.append([])
+            elif start not in self._released:
+                runs[-1].append(placed)
+        return [run for run in runs if run]
+
     # --- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
@@ -328,7 +368,11 @@ class CodeSpace:
         frames = self.frames.content(row_count)
         cells = [number for number, address in enumerate(self._cells) if address]
         restored = 0 if self._restored is None else len(self._restored)
-        functions = self._all_placed()[: restored + count]
+        functions = [
+            placed
+            for placed in self._all_placed()[: restored + count]
+            if placed.start not in self._released
+        ]
         code = ctypes.string_at(self._start + self.layout.code, end)
         return pack(self.layout, code, functions, counters=counters, frames=frames, cells=cells)
 

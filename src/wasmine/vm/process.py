@@ -365,6 +365,7 @@ class Process:
         )
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
+        self.stack_pointer: Callable[[], int] = native("wasmine_stack_pointer", address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)
 
 

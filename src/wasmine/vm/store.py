@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from wasmine.abi.heap import RootKind
 from wasmine.abi.vmcontext import (
@@ -143,6 +144,7 @@ class StoreContext:
         """Objects that native records of the store point into. None may refer to this context."""
         self._record: Final = VMStoreContext.from_address(address)
         self._record.python_store = id(python_store)
+        _stores.add(self)
 
     def exclusively(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `action` while the store belongs to this thread, as during a call into it.
@@ -206,3 +208,11 @@ class StoreContext:
         """What `host_function` was given as the explanation of this record's callable."""
         record = VMHostFunction.from_address(anyfunc.vmctx.host_env)
         return ctypes.cast(record.explanation, ctypes.py_object).value
+
+
+_stores: Final[WeakSet[StoreContext]] = WeakSet()
+
+
+def live_stores() -> list[StoreContext]:
+    """All stores of this process."""
+    return list(_stores)

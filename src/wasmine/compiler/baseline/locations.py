@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from wasmine.types import F32, F64, V128, ValType
+
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 = range(16)
 
 FIRST_VECTOR: Final = 16
@@ -36,12 +38,18 @@ PINNED: Final = (RBX, R14, R15)
 VECTOR_TEMPORARIES: Final = tuple(FIRST_VECTOR + number for number in (3, 2, 1))
 VECTOR_PINNED: Final = tuple(FIRST_VECTOR + number for number in (4, 5, 6))
 """Vector registers for locals. Calls change them."""
-VECTOR_SCRATCH: Final = FIRST_VECTOR
-"""xmm0; xmm7 to xmm15 are free as well."""
+VECTOR_SCRATCH: Final = FIRST_VECTOR + 15
+"""What moves use; xmm0 and xmm7 to xmm14 are free between instructions as well."""
 
 GENERAL: Final = 0
 VECTOR: Final = 1
 """The two classes of registers. A value type belongs to one: f32, f64 and v128 to VECTOR."""
+_VECTOR_TYPES: Final = frozenset((F32, F64, V128))
+
+
+def class_of(type_: ValType) -> int:
+    """GENERAL or VECTOR."""
+    return VECTOR if type_ in _VECTOR_TYPES else GENERAL
 
 
 class Signed(bytes):

@@ -32,6 +32,13 @@ entry:
   ret void
 }
 
+; An address below all that the frames of this thread hold.
+define i64 @wasmine_stack_pointer() $cold {
+  %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %address = ptrtoint ptr %frame to i64
+  ret i64 %address
+}
+
 ; Where the code of the function is that a stub stands for. If compiling fails the call ends with the
 ; exception, as if a host function had raised it.
 define internal ptr @compile_on_call(ptr %vmctx, ptr %stub) $cold {

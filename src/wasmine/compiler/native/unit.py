@@ -32,6 +32,7 @@ from wasmine.abi.vmcontext import (
 )
 from wasmine.compiler.architecture import Architecture, by_name
 from wasmine.compiler.ir import VECTOR, WASM_CC
+from wasmine.compiler.native.aggregates import aggregates
 from wasmine.compiler.native.blocks import BLOCKS
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.boxes import LIVE_BOXES
@@ -257,7 +258,16 @@ def runtime_ir(architecture: str) -> str:
 def heap_ir(architecture: str) -> str:
     """IR of the heap and its collector, an image of its own: not every program makes objects."""
     return _unit(
-        BOXES + BLOCKS + HEAP + RUNS + MARKING + ROOTS + LIVE_BOXES + SWEEPING + COLLECTOR,
+        BOXES
+        + BLOCKS
+        + HEAP
+        + aggregates()
+        + RUNS
+        + MARKING
+        + ROOTS
+        + LIVE_BOXES
+        + SWEEPING
+        + COLLECTOR,
         architecture,
     )
 

@@ -1,0 +1,401 @@
+"""One function while it is compiled: its code, its operands, its registers.
+
+Handlers of instructions take a FunctionState, the instruction's position in the body, and its
+immediate. They pop operands, append code, and push results. What they have to know:
+
+- The operand stack is virtual: `stack` is a list of locations (`locations`). Operand p may be in its
+  own place of the frame, and then all those below it are in theirs; no other operand's place may be
+  on the stack. A local's register or place may be on the stack as often as one likes: handlers read
+  it and never write it.
+- A temporary register belongs to the one entry of the stack that it is, or to whoever popped it, who
+  gives it back with `release`. General and vector registers are two classes; of a place in the frame or a
+  constant only the instruction knows what it holds.
+- An i32 in a register or in the frame has zeros in the upper half. A float or v128 is in a vector register.
+- RAX, RCX, RDX, R10, R11, xmm0 and xmm7 to xmm15 are free within a handler; stencils change them.
+- Wherever paths meet, and at calls, the operands that stay are in their places: `flush`. Calls leave nothing in
+  registers but what is in PINNED: `flush_for_call`, `reload_after_call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from wasmine.abi.baseline import CELL_NUMBERS, Fixup, FixupKind, FrameLayout
+from wasmine.abi.libcalls import LIBCALLS
+from wasmine.compiler.architecture import x86_64_assembler as asm
+from wasmine.compiler.baseline.locations import (
+    FIRST_VECTOR,
+    FRAME,
+    GENERAL,
+    R8,
+    R9,
+    RAX,
+    RCX,
+    RDI,
+    RDX,
+    RSI,
+    SLOT,
+    TEMPORARIES,
+    VECTOR,
+    VECTOR_SCRATCH,
+    VECTOR_TEMPORARIES,
+    Location,
+    Signed,
+    constant_value,
+)
+from wasmine.compiler.baseline.stencils import HoleKind, Piece
+from wasmine.errors import InternalError
+from wasmine.types import FunctionType
+
+if TYPE_CHECKING:
+    from wasmine.compiler.baseline.context import BaselineContext
+    from wasmine.compiler.baseline.control import Label
+    from wasmine.wasm.body import Body
+
+C_PARAMETERS: Final = (RDI, RSI, RDX, RCX, R8, R9)
+"""Registers of integers and pointers in a call, the first is the environment."""
+_KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
+_DEEP: Final = 200
+"""With more operands than that, no time is spent on looking through them."""
+
+
+class Target:
+    """A place in the code that jumps lead to; `at` is its offset once it is bound."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = -1
+
+
+class FunctionState:
+    """The state of compiling one body."""
+
+    def __init__(self, context: BaselineContext, local_index: int, body: Body) -> None:
+        self.context = context
+        self.info = context.info
+        self.offsets = context.offsets
+        """The VMOffsets: where the module's records lie from VM on."""
+        self.local_index = local_index
+        self.type: FunctionType = context.type_of(local_index)
+        self.body = body
+        self.codes = body.codes
+        self.immediates = body.immediates
+        self.code = bytearray()
+        """The code, without the prologue: all offsets are from its start until all is done."""
+        self.stack: list[Location] = []
+        self.free: list[int] = list(TEMPORARIES)
+        """The general registers that nothing is in."""
+        self.free_vectors: list[int] = list(VECTOR_TEMPORARIES)
+        self.temporaries = frozenset((*TEMPORARIES, *VECTOR_TEMPORARIES))
+        """All registers of both classes that may be on the stack, but those of locals."""
+        self.layout = FrameLayout(len(body.locals), vectors=context.may_hold_vectors(body))
+        self.first_operand = SLOT + self.layout.operands
+        self.slot = self.layout.slot
+        """Bytes from an operand's place to the next."""
+        self.wide = self.slot == 16
+        """Whether operands may be v128, so that vector registers are saved whole."""
+        self.locals: list[int] = [SLOT + offset for offset in self.layout.locals]
+        """The location of each local for the whole function: a register, or its place in the frame."""
+        self.saved_locals: list[int] = []
+        """The locals that are in registers which calls change."""
+        self.height = 0
+        """The highest operand that has been in its place, plus one."""
+        self.labels: list[Label] = []
+        self.fixups: list[Fixup] = []
+        self.jumps: list[tuple[int, Target]] = []
+        """Fields of four bytes that are to hold the distance to a target from behind them."""
+        self.lines: list[tuple[int, int]] = []
+        self.frames: list[tuple[int, Target | None]] = []
+        """From which offset on exceptions of calls land where."""
+        self.landing: Target | None = None
+        """Where exceptions land that come out of what is called now."""
+        self.literals: dict[bytes, Target] = {}
+        """Vector constants, which lie behind the function."""
+        self.cold: list[Callable[[], None]] = []
+        """What writes code behind the function."""
+        self.loops: list[int] = []
+        """The position of each loop with a counter."""
+        self.tables: list[tuple[int, list[Target]]] = []
+        """Where tables of distances are, and of which targets."""
+        self.exit = Target()
+        """Where the function returns, with its results in their registers."""
+        self.tail_exit = Target()
+        """Where the function gives up its frame and goes on at the address in RAX."""
+        self.convention = context.convention(context.type_index(local_index))
+        self.steps: Iterator[tuple[int, int, Any]] = iter(())
+        """What is left of the body: a handler that deals with the next instruction too takes it out."""
+        self.uses_memory = False
+        """Whether MEMORY has to be filled."""
+        self.used: frozenset[int] = frozenset()
+        """The registers that locals are in."""
+        self.calls = False
+        """Whether there is any call but to trap."""
+
+    # --- operands --------------------------------------------------------------------------------
+
+    def push(self, location: Location) -> None:
+        """A result: a temporary from `result_register` and the like, a constant, an operand popped."""
+        self.stack.append(location)
+
+    def pop(self) -> Location:
+        """The last operand, wherever it is. A temporary is the caller's to release."""
+        return self.stack.pop()
+
+    def local_changes(self, location: int) -> None:
+        """A local is about to be written: what of its value is on the stack goes elsewhere."""
+        stack = self.stack
+        if len(stack) > _DEEP:
+            self.flush()
+        elif location in stack:
+            free = self.free if location < FIRST_VECTOR else self.free_vectors
+            if location >= SLOT or len(free) < stack.count(location):
+                self.flush()
+                return
+            while location in stack:
+                register = free.pop()
+                self.move(register, location)
+                stack[stack.index(location)] = register
+
+    def pop_register(self) -> int:
+        """The last operand, in a general register that may be read only; `release` it."""
+        return self.in_register(self.stack.pop(), GENERAL)
+
+    def pop_vector(self) -> int:
+        """The last operand, in a vector register that may be read only; `release` it."""
+        return self.in_register(self.stack.pop(), VECTOR)
+
+    def pop_owned(self, class_: int) -> int:
+        """The last operand, in a temporary of this class that may be changed; push or `release` it."""
+        location = self.stack.pop()
+        if location in self.temporaries:
+            return location
+        register = self.take(class_)
+        self.move(register, location)
+        return register
+
+    def in_register(self, location: Location, class_: int) -> int:
+        """An operand that was popped, in a register; it is a new temporary if it was in none."""
+        if type(location) is int and location < SLOT:
+            return location
+        register = self.take(class_)
+        self.move(register, location)
+        return register
+
+    def take(self, class_: int) -> int:
+        """A temporary register of a class: push or `release` it. May put operands into their places."""
+        free = self.free_vectors if class_ else self.free
+        if not free:
+            self.flush()
+        if not free:
+            raise InternalError("an instruction needs more registers than there are")
+        return free.pop()
+
+    def result_register(self) -> int:
+        """A general register for a result."""
+        return self.take(GENERAL)
+
+    def result_vector(self) -> int:
+        """A vector register for a result."""
+        return self.take(VECTOR)
+
+    def release(self, *locations: Location) -> None:
+        """What was popped is not needed any more."""
+        for location in locations:
+            if location in self.temporaries:
+                (self.free if location < FIRST_VECTOR else self.free_vectors).append(location)
+
+    def flush(self) -> None:
+        """Put all operands into their places in the frame. Temporaries on the stack become free."""
+        stack = self.stack
+        first, size = self.first_operand, self.slot
+        height = len(stack)
+        self.height = max(self.height, height)
+        while height:
+            height -= 1
+            location, place = stack[height], first + height * size
+            if location == place:
+                return
+            self.move(place, location)
+            self.release(location)
+            stack[height] = place
+
+    def flush_for_call(self) -> None:
+        """`flush`, and save the locals whose registers calls change."""
+        self.flush()
+        for index in self.saved_locals:
+            self.move(SLOT + self.layout.locals[index], self.locals[index])
+
+    def reload_after_call(self) -> None:
+        """Restore the locals whose registers calls change."""
+        for index in self.saved_locals:
+            self.move(self.locals[index], SLOT + self.layout.locals[index])
+
+    def move_all(self, moves: Sequence[tuple[int, Location]]) -> None:
+        """Copy values to registers as if all at once. Changes RAX and xmm0, which are none of these."""
+        pending = [(to, source) for to, source in moves if to != source]
+        while pending:
+            sources = {source for _, source in pending}
+            ready = [move for move in pending if move[0] not in sources]
+            if ready:
+                for to, source in ready:
+                    self.move(to, source)
+                pending = [move for move in pending if move[0] in sources]
+                continue
+            # Only circles are left: a scratch register takes one value out.
+            to, source = pending[0]
+            scratch = RAX if to < FIRST_VECTOR else VECTOR_SCRATCH
+            self.move(scratch, to)
+            pending = [(other, scratch if found == to else found) for other, found in pending]
+
+    # --- code ------------------------------------------------------------------------------------
+
+    def emit(self, key: tuple[Any, ...], position: int = 0, target: Target | None = None) -> None:
+        """Append a stencil (`stencils` says what keys there are). Traps are at this instruction."""
+        self.place_piece(self.context.library[key], position, target)
+
+    def place_piece(self, piece: Piece, position: int, target: Target | None = None) -> None:
+        """Append a stencil with holes; `target` is where it branches to."""
+        start = len(self.code)
+        self.code += piece
+        for offset, kind, index, trailing in piece.holes:
+            at = start + offset
+            if kind == HoleKind.CONSTANT:
+                self.fixups.append(Fixup(at, FixupKind.CONSTANT, index, trailing))
+            elif kind == HoleKind.TRAP:
+                self.jumps.append((at, self.trap(position, index)))
+            elif target is not None:
+                self.jumps.append((at, target))
+
+    def add(self, *instructions: bytes) -> None:
+        """Append instructions of the assembler."""
+        for instruction in instructions:
+            self.code += instruction
+
+    def move(self, to: int, source: Location) -> None:
+        """Copy a value between any two locations; `to` is no constant. Flags may change.
+
+        Between places in the frame through RAX or xmm0.
+        """
+        code = self.code
+        if isinstance(source, bytes):
+            value = constant_value(source)
+            if to < SLOT:
+                code += asm.move_immediate(to, value)
+            elif value < 1 << 31 or type(source) is Signed:
+                signed = value - (value >> 63 << 64)
+                code += asm.store_immediate64(FRAME, to - SLOT, signed)
+            else:
+                code += asm.move_immediate(RAX, value) + asm.store64(RAX, FRAME, to - SLOT)
+        elif to == source:
+            pass
+        elif to < FIRST_VECTOR:
+            if source < FIRST_VECTOR:
+                code += asm.move64(to, source)
+            else:
+                code += asm.load64(to, FRAME, source - SLOT)
+        elif to < SLOT:
+            if source < SLOT:
+                code += asm.move_x(to - FIRST_VECTOR, source - FIRST_VECTOR)
+            else:
+                load = asm.load_x128 if self.wide else asm.load_x64
+                code += load(to - FIRST_VECTOR, FRAME, source - SLOT)
+        elif source < FIRST_VECTOR:
+            code += asm.store64(source, FRAME, to - SLOT)
+        elif source < SLOT:
+            store = asm.store_x128 if self.wide else asm.store_x64
+            code += store(source - FIRST_VECTOR, FRAME, to - SLOT)
+        else:
+            scratch = VECTOR_SCRATCH if self.wide else RAX
+            self.move(scratch, source)
+            self.move(to, scratch)
+
+    def load_literal(self, register: int, value: bytes) -> None:
+        """A vector register becomes a constant of 8 or 16 bytes, which stands behind the code."""
+        load = asm.load_x64_relative if len(value) == 8 else asm.load_x128_relative
+        self.code += load(register - FIRST_VECTOR)
+        self.jumps.append((len(self.code) - 4, self.literals.setdefault(value, Target())))
+
+    def place(self, index: int) -> int:
+        """The place of a local in the frame, whether it is in a register or not."""
+        return SLOT + self.layout.locals[index]
+
+    # --- jumps -----------------------------------------------------------------------------------
+
+    def bind(self, target: Target) -> None:
+        """A target is here. What registers hold has to be the same on all ways."""
+        target.at = len(self.code)
+
+    def jump(self, target: Target) -> None:
+        """Go on at a target."""
+        self.code += asm.JUMP
+        self.jumps.append((len(self.code) - 4, target))
+
+    def jump_if(self, condition: int, target: Target) -> None:
+        """Go on at a target if a condition code of the assembler holds."""
+        if condition == asm.FLOAT_EQUAL:
+            self.code += asm.SKIP_IF_UNORDERED
+            condition = asm.EQUAL
+        elif condition == asm.FLOAT_NOT_EQUAL:
+            self.jump_if(asm.PARITY, target)
+            condition = asm.NOT_EQUAL
+        self.code += asm.jump_if(condition)
+        self.jumps.append((len(self.code) - 4, target))
+
+    def locate(self, position: int) -> None:
+        """The code from here on belongs to this instruction: for what may fault, and calls."""
+        self.lines.append((len(self.code), position))
+
+    def trap(self, position: int, code: int) -> Target:
+        """A target, behind the function, that traps with a TrapCode at this instruction."""
+        target = Target()
+
+        def write() -> None:
+            self.bind(target)
+            self.locate(position)
+            self.code += asm.move_immediate(RDI, code)
+            self.call_cell("wasmer_vm_raise_trap")
+
+        self.cold.append(write)
+        return target
+
+    # --- calls of the runtime --------------------------------------------------------------------
+
+    def call_cell(self, symbol: str) -> None:
+        """Call a native function whose arguments are in their registers."""
+        self.calls = True
+        self.code += asm.CALL_CELL
+        self.fixups.append(Fixup(len(self.code) - 4, FixupKind.CELL, CELL_NUMBERS[symbol], 0))
+
+    def call_runtime(
+        self, position: int, symbol: str, arguments: Iterable[Location], result: str = ""
+    ) -> Location | None:
+        """Call a function of the runtime, C convention, up to six arguments in general registers.
+
+        `arguments` have been popped (they are released here), or are VM, or constants. Everything on
+        the stack goes to its place; what is in RAX and RCX, RDX as results of stencils is an argument as any other.
+        `result` is a kind of `libcalls` ("i32", "i64", "ptr", "void"); by default that of the row.
+        Returns the temporary with the result.
+        """
+        values = list(arguments)
+        self.flush_for_call()
+        self.move_all(list(zip(C_PARAMETERS, values, strict=False)))
+        self.release(*values)
+        self.locate(position)
+        self.call_cell(symbol)
+        self.reload_after_call()
+        kind = result or _KINDS[symbol][1]
+        if kind in ("void", "noreturn"):
+            return None
+        register = self.take(GENERAL)
+        self.code += (asm.move32 if kind == "i32" else asm.move64)(register, RAX)
+        return register
+
+    def call_and_push(
+        self, position: int, symbol: str, arguments: Iterable[Location], result: str = ""
+    ) -> None:
+        """`call_runtime`, and push the result if there is one."""
+        found = self.call_runtime(position, symbol, arguments, result)
+        if found is not None:
+            self.push(found)
