@@ -24,6 +24,9 @@ T = TypeVar("T")
 NATIVE: Final = "native"
 """For hand-written IR that is called often: what it says is to be inlined is."""
 
+STENCILS: Final = "stencils"
+"""For thousands of tiny functions: code generation only."""
+
 
 class Machine(Frozen):
     """The processor that code is generated for; part of the key of every compiled module."""
@@ -80,7 +83,7 @@ def _target_machine(machine: Machine, opt_level: str) -> llvm.TargetMachine:
         .create_target_machine(
             cpu=machine.cpu,
             features=machine.features,
-            opt=1 if opt_level == "none" else 2,
+            opt=1 if opt_level in ("none", STENCILS) else 2,
             reloc="pic",
             codemodel="small",
         )
@@ -143,7 +146,8 @@ def _emit(ir: str, machine: Machine, opt_level: str, emit: Callable[[Any, Any], 
                 module.verify()
             module.triple = machine.triple
             module.data_layout = str(target_machine.target_data)
-            _optimise(module, target_machine, opt_level)
+            if opt_level != STENCILS:
+                _optimise(module, target_machine, opt_level)
             return emit(target_machine, module)
 
 

@@ -12,6 +12,8 @@ GOTPCREL = 9
 PC64 = 24
 GOTPCRELX = 41
 REX_GOTPCRELX = 42
+ABSOLUTE = {1: 8, 10: 4, 11: 4}
+"""Bytes of R_X86_64_64, R_X86_64_32 and R_X86_64_32S, which only stencils have."""
 
 _USES = {
     PC32: Use.DIRECT,

@@ -31,21 +31,20 @@ R10, R11, xmm0, xmm7 to xmm15 and the flags are changed by any piece.
 from __future__ import annotations
 
 import marshal
-from enum import IntEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from wasmine.compiler.baseline.locations import FIRST_VECTOR, SLOT, Location
 from wasmine.errors import InternalError
 
 
-class HoleKind(IntEnum):
+class HoleKind:
     """What a field of a piece is to hold the distance to; `number` says which."""
 
-    TARGET = 0
+    TARGET: Final = 0
     """Where the branch leads."""
-    TRAP = 1
+    TRAP: Final = 1
     """Code that traps; `number` is the TrapCode."""
-    CONSTANT = 2
+    CONSTANT: Final = 2
     """A place in the library's pool of constants, in bytes."""
 
 
@@ -66,23 +65,23 @@ class Piece(bytes):
     holes: tuple[Hole, ...] = ()
 
 
-class Field(IntEnum):
+class Field:
     """Where a register's number goes in an instruction."""
 
-    RM = 0
+    RM: Final = 0
     """The low three bits of ModRM, of SIB, or of the opcode."""
-    REG = 1
+    REG: Final = 1
     """The next three bits of ModRM or of SIB."""
-    REX_B = 2
-    REX_X = 3
-    REX_R = 4
-    VEX_B = 5
-    VEX_X = 6
-    VEX_R = 7
+    REX_B: Final = 2
+    REX_X: Final = 3
+    REX_R: Final = 4
+    VEX_B: Final = 5
+    VEX_X: Final = 6
+    VEX_R: Final = 7
     """One bit each, of the number's fourth; inverted in VEX."""
-    VEX_V = 8
+    VEX_V: Final = 8
     """Four bits, inverted."""
-    HIGH = 9
+    HIGH: Final = 9
     """The upper half of the last byte."""
 
 
@@ -101,16 +100,16 @@ BITS: Final[dict[int, tuple[int, ...]]] = {
 """What is or-ed into the byte, by field and register."""
 
 
-class ValueKind(IntEnum):
+class ValueKind:
     """How an operand's number goes into a field, and what becomes of the field if it is small."""
 
-    PLAIN = 0
-    DISPLACEMENT = 1
+    PLAIN: Final = 0
+    DISPLACEMENT: Final = 1
     """`at` is where the instruction's ModRM is: it may say that there is one byte, or none."""
-    IMMEDIATE = 2
+    IMMEDIATE: Final = 2
     """`at` is where the ModRM is, and the opcode before it has a form with one byte."""
-    NEGATED = 3
-    """One byte, the number's negative."""
+    UPPER: Final = 3
+    """The upper eight bytes of sixteen."""
 
 
 class Value(NamedTuple):
@@ -120,8 +119,11 @@ class Value(NamedTuple):
     size: int
     operand: int
     """Which location of the key, from 0."""
+    sign: int
+    """1, or -1 if the field holds the number's negative."""
     addend: int
     kind: int
+    """A ValueKind."""
     at: int
 
 
@@ -131,7 +133,7 @@ class Stencil(NamedTuple):
     code: bytes
     registers: tuple[tuple[tuple[int, int], ...], ...]
     """For each location of the key, the fields (offset, Field) that its register goes to."""
-    values: tuple[tuple[int, int, int, int, int, int], ...]
+    values: tuple[tuple[int, ...], ...]
     holes: tuple[tuple[int, int, int, int], ...]
     uses: int
     """The scratch registers that it changes, a bit each; from bit 16 on vector registers."""
@@ -152,7 +154,7 @@ TYPES: Final = {"w": "i32", "q": "i64", "s": "f32", "d": "f64", "v": "v128", "m"
 """The type of each kind of operand or result; `m` is an address in memory 0."""
 OFFSET: Final = "o"
 """What a static offset is among these."""
-_SIGNED: Final = frozenset("qd")
+_SIGNED: Final = frozenset("wqd")
 _NARROW: Final = frozenset("ws")
 _VECTORS: Final = frozenset("sdv")
 # RAX is left to the moves: large constants of floats go through it.
@@ -227,10 +229,14 @@ class Library(dict[tuple[Any, ...], Piece]):
     def _compose(self, name: str, operation: Operation, kinds: tuple[Kind, ...]) -> Template:
         """A stencil with its registers, and the moves around it that it needs."""
         best: _Plan | None = None
+        least = (0, 0)
         for pattern, stencil in operation.stencils.items():
             plan = _plan(operation, kinds, pattern, stencil.uses)
-            if plan is not None and (best is None or plan.moves < best.moves):
-                best, chosen = plan, stencil
+            if plan is None:
+                continue
+            cost = plan.moves, len(stencil.code)
+            if best is None or cost < least:
+                best, chosen, least = plan, stencil, cost
         if best is None:
             raise InternalError(f"no stencil of {name} for {kinds}")
         before = [_plain(rescue(*pair)) for pair in best.rescued]
@@ -287,7 +293,7 @@ def _classify(
             limit = number
             if type_ == "m":
                 limit = total = number + locations[-1]  # type: ignore[operator]
-            small = type_ in _NARROW or -(1 << 31) <= limit < 1 << 31
+            small = type_ in _NARROW or -(1 << 31) < limit < 1 << 31
             kinds.append(("c" if small else "k") if number else "z")
         elif type_ == OFFSET:
             kinds.append(OFFSET)
@@ -413,10 +419,10 @@ def _fill(template: Template, numbers: list[int]) -> Piece:
     """The template with its values filled in, in as few bytes as they need."""
     code = bytearray(template.code)
     holes = template.holes
-    for offset, size, operand, addend, kind, at in template.values:
-        number = numbers[operand] + addend
-        if kind == ValueKind.NEGATED:
-            number = -number
+    for offset, size, operand, sign, addend, kind, at in template.values:
+        number = numbers[operand] * sign + addend
+        if kind == ValueKind.UPPER:
+            number >>= 64
         elif kind != ValueKind.PLAIN and -128 <= number < 128:
             kept = _shorten(code, kind, at, number)
             del code[offset + kept : offset + 4]
