@@ -19,7 +19,6 @@ from wasmine.vm.code import Code, map_view
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
-from wasmine.wasm.validator import validate, validate_module
 
 if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
@@ -43,12 +42,11 @@ class Module:
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         engine = _engine_for(engine)
         info = decode(read_source(source), engine.features)
-        validate_module(info)
         self._prepare(info, engine)
         if not engine.is_lazy:
             self._own_artifact()
-        elif info.code_size <= VALIDATED_AT_ONCE:
-            engine.validate_bodies(info)
+        else:
+            engine.validate(info, bodies=info.code_size <= VALIDATED_AT_ONCE)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info
@@ -62,6 +60,8 @@ class Module:
 
         Raises TypeError or OSError if there is none.
         """
+        from wasmine.wasm.validator import validate  # a module from the cache does without
+
         try:
             validate(read_source(source), features)
         except CompileError:

@@ -34,12 +34,6 @@ def checked_body(info: ModuleInfo, local_index: int) -> Body:
     return body
 
 
-def validate_bodies(info: ModuleInfo) -> None:
-    """Check all bodies of a module. Raises MalformedModule or InvalidModule."""
-    for local_index in range(len(info.bodies)):
-        checked_body(info, local_index)
-
-
 def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
     """How code is generated on this processor for memories of these styles."""
     return Options(styles, ssse3=target.host_machine().has("ssse3"), entries=entries)
