@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from wasmine import Engine, Features, Module
 from wasmine.frozen import Frozen
@@ -97,6 +97,10 @@ def features(arguments: argparse.Namespace) -> Features:
 
 def compile_file(arguments: argparse.Namespace) -> Module:
     """The module that the arguments name, compiled as they ask for."""
+    return Module(read_module(arguments.file), engine=engine_of(arguments))
+
+
+def engine_of(arguments: argparse.Namespace, **options: Any) -> Engine:
+    """An engine with the level and the features that the arguments ask for, and other options."""
     level = _LEVELS[arguments.opt_level or "light"]
-    engine = Engine(opt_level=level, features=features(arguments))
-    return Module(read_module(arguments.file), engine=engine)
+    return Engine(opt_level=level, features=features(arguments), **options)

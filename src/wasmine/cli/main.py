@@ -13,7 +13,9 @@ from contextlib import redirect_stdout
 from typing import Final, NoReturn, TextIO
 
 from wasmine import __version__
+from wasmine.cli.cache import CACHE
 from wasmine.cli.common import FAILED, INTERRUPTED, OK, TRAPPED, USAGE, UsageError, write
+from wasmine.cli.compile import COMPILE
 from wasmine.cli.dump import DUMP
 from wasmine.cli.inspect import INSPECT, VALIDATE
 from wasmine.cli.run import RUN
@@ -32,7 +34,7 @@ exit codes:
   what `run` starts ends with its own exit code
 """
 
-_COMMANDS: Final = (RUN, VALIDATE, INSPECT, DUMP, WAT2WASM, WAST)
+_COMMANDS: Final = (RUN, COMPILE, VALIDATE, INSPECT, DUMP, WAT2WASM, WAST, CACHE)
 
 
 def run() -> NoReturn:

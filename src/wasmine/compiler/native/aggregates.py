@@ -106,15 +106,12 @@ class _RuntimeBuilder(FunctionBuilder):
     __slots__ = ()
 
     def __init__(self, type_: ArrayType) -> None:
-        types = [defined(FunctionType((), ())), defined(type_)]
-        info = ModuleInfo(
-            b"",
-            types=types,
-            functions=[0],
-            elements=[ElementSegment(1, "passive", EXTERNREF, 0, None, ())],
-            data_segments=[DataSegment("passive", 0, None, 0, 0)],
-        )
-        super().__init__(ModuleContext(info, Options()), 0, Body([], set(), 0, [], [], []), 0)
+        info = ModuleInfo(b"")
+        info.types = [defined(FunctionType((), ())), defined(type_)]
+        info.functions = [0]
+        info.elements = [ElementSegment(1, "passive", EXTERNREF, 0, None, ())]
+        info.data_segments = [DataSegment("passive", 0, None, 0, 0)]
+        super().__init__(ModuleContext(info, Options()), 0, Body(), 0)
 
     def location(self, _position: int) -> str:
         return ""
