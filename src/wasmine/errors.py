@@ -20,10 +20,13 @@ An exception that a host function raises is none of these: it comes out of the o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
+from wasmine.frozen import Frozen
+from wasmine.public import public
 
+
+@public
 class WasmineError(Exception):
     """The base of all errors of this package."""
 
@@ -33,6 +36,7 @@ def _shortened(word: str) -> str:
     return repr(word if len(word) <= 40 else f"{word[:39]}\u2026")
 
 
+@public
 class CompileError(WasmineError):
     """A module that cannot be compiled.
 
@@ -59,10 +63,12 @@ class CompileError(WasmineError):
         return f"{self.message} ({', '.join(place)})" if place else self.message
 
 
+@public
 class MalformedModule(CompileError):
     """The bytes are not a module in the binary format (specification, chapter 5)."""
 
 
+@public
 class MalformedText(MalformedModule):
     """The text is not a module, or not a script, in the text format (specification, chapter 6).
 
@@ -81,34 +87,42 @@ class MalformedText(MalformedModule):
         return f"{self.message} at line {self.line}, column {self.column} {near}"
 
 
+@public
 class InvalidModule(CompileError):
     """The module breaks a rule of validation (specification, chapter 3)."""
 
 
+@public
 class UnsupportedFeature(CompileError):
     """The module needs a proposal that is switched off or not implemented."""
 
 
+@public
 class LinkError(WasmineError):
     """Imports that are missing or do not fit; the message names all of them."""
 
 
+@public
 class ResourceError(WasmineError, MemoryError):
     """Memory, a table or address space could not be had."""
 
 
+@public
 class StoreError(WasmineError):
     """Objects of different stores were mixed, or another thread is using the store."""
 
 
+@public
 class DeserializeError(WasmineError):
     """Bytes that are not a compiled module of this version for this machine."""
 
 
+@public
 class InternalError(WasmineError):
     """Something that cannot happen with valid code: a defect of wasmine, please report it."""
 
 
+@public
 class TrapCode(IntEnum):
     """Why code trapped: a number, the phrase of the specification, a short identifier.
 
@@ -169,8 +183,8 @@ class TrapCode(IntEnum):
         raise ValueError(f"unknown trap code {identifier!r}")
 
 
-@dataclass(frozen=True)
-class Frame:
+@public
+class Frame(Frozen):
     """One WebAssembly function in the backtrace of a trap (reference row X08)."""
 
     module_name: str | None
@@ -192,6 +206,7 @@ def _no_frames() -> Sequence[Frame]:
     return ()
 
 
+@public
 class Trap(WasmineError, RuntimeError):
     """WebAssembly code stopped because the specification says so.
 

@@ -8,10 +8,12 @@ can be pickled.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from threading import RLock
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
 from weakref import WeakValueDictionary
+
+from wasmine.frozen import Frozen
+from wasmine.public import public
 
 AbstractHeapType: TypeAlias = Literal[
     "func", "extern", "any", "eq", "i31", "struct", "array", "exn",
@@ -30,8 +32,8 @@ _SHORT_NAMES: Final[dict[object, str]] = {
 }
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
-class ValType:
+@public
+class ValType(Frozen, eq=False, weakref=True):
     """The type of a value: a number, a vector or a reference. `str()` is the text format's name."""
 
     name: str
@@ -66,8 +68,8 @@ class ValType:
         return (_number_type, (self.name,))
 
 
-@dataclass(frozen=True, eq=False, slots=True, repr=False)
-class RefType(ValType):
+@public
+class RefType(ValType, eq=False):
     """The type of a reference. Obtained by `ref`, never constructed: comparing is by identity."""
 
     nullable: bool
@@ -97,6 +99,7 @@ _lock: Final = RLock()
 _references: Final[WeakValueDictionary[tuple[HeapType, bool], RefType]] = WeakValueDictionary()
 
 
+@public
 def ref(heap: HeapType | CompositeType, nullable: bool = True) -> RefType:
     """The reference type `(ref null? heap)`: `ref("any")`, `ref(StructType(...), nullable=False)`.
 
@@ -152,8 +155,8 @@ def _intern(new: _Composite, key: Hashable, **values: object) -> _Composite:
         return cast("_Composite", _composites.setdefault(key, new))
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
-class FunctionType:
+@public
+class FunctionType(Frozen, eq=False, weakref=True, init=False):
     """Parameters and results of a function: `FunctionType([I32, I32], [I32])`.
 
     Raises TypeError for anything but value types.
@@ -190,8 +193,8 @@ def _list(types: _TypeTuple) -> str:
 StorageType: TypeAlias = ValType | Literal["i8", "i16"]
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
-class FieldType:
+@public
+class FieldType(Frozen, eq=False, weakref=True, init=False):
     """A field of a struct, or the elements of an array: `FieldType(I32)`, `FieldType("i8", mutable=True)`.
 
     `storage` is a value type, or "i8" or "i16": integers that are packed into so many bits. Raises
@@ -236,8 +239,8 @@ def _check_field(field: object) -> None:
         raise TypeError(f"{field!r} is not a field type: write FieldType({field!r})")
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
-class StructType:
+@public
+class StructType(Frozen, eq=False, weakref=True, init=False):
     """The type of a Struct: `StructType([FieldType(I32), FieldType(F64, mutable=True)])`.
 
     Raises TypeError for anything but field types.
@@ -265,8 +268,8 @@ class StructType:
         return (StructType, (self.fields,))
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
-class ArrayType:
+@public
+class ArrayType(Frozen, eq=False, weakref=True, init=False):
     """The type of an Array: `ArrayType(FieldType("i8", mutable=True))`.
 
     Raises TypeError for anything but a field type.
@@ -295,8 +298,8 @@ class ArrayType:
 CompositeType: TypeAlias = FunctionType | StructType | ArrayType
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, init=False, repr=False)
-class DefinedType:
+@public
+class DefinedType(Frozen, eq=False, weakref=True, init=False):
     """A type as a module defines it, such as those of `Module.types`: a member of a recursion group.
 
     `composite` is the function, struct or array type, `supertype` the type it is declared to be a
@@ -358,8 +361,7 @@ _Shape: TypeAlias = tuple[tuple[Any, ...], ...]
 """A group as `Declaration`s taken apart, with places in the group where it refers to itself."""
 
 
-@dataclass(eq=False, slots=True, weakref_slot=True)
-class _Group:
+class _Group(Frozen, eq=False, weakref=True):
     shape: _Shape
     members: tuple[DefinedType, ...]
 
@@ -462,6 +464,7 @@ def _member(position: int, shape: _Shape) -> DefinedType:
     return (_groups.get(shape) or _new_group(shape)).members[position]
 
 
+@public
 def defined(composite: CompositeType) -> DefinedType:
     """What `(type $t (struct ...))` defines: a type on its own, final, and without a supertype."""
     return _member(0, ((True, None, *_parts(composite, lambda type_: type_)),))
@@ -573,8 +576,8 @@ def field_matches(type_: FieldType, other: FieldType) -> bool:
     return matches(type_.value, other.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+@public
+class Limits(Frozen):
     """A size range, in pages of a memory or elements of a table. None means no maximum."""
 
     minimum: int
@@ -584,8 +587,8 @@ class Limits:
         return f"{self.minimum}" if self.maximum is None else f"{self.minimum} {self.maximum}"
 
 
-@dataclass(frozen=True, slots=True)
-class TableType:
+@public
+class TableType(Frozen):
     """A table of references; `address` is the type of its indices."""
 
     element: RefType
@@ -606,8 +609,8 @@ class TableType:
         return f"table {_address(self.address)}{self.limits} {self.element}"
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryType:
+@public
+class MemoryType(Frozen):
     """A linear memory, measured in pages of 64 KiB; `address` is the type of its addresses."""
 
     limits: Limits
@@ -632,8 +635,8 @@ def _address(type_: ValType) -> str:
     return "" if type_ is I32 else f"{type_} "
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalType:
+@public
+class GlobalType(Frozen):
     """A global variable."""
 
     value: ValType
@@ -643,8 +646,8 @@ class GlobalType:
         return f"global (mut {self.value})" if self.mutable else f"global {self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class TagType:
+@public
+class TagType(Frozen):
     """The type of a Tag; the parameters of its function type are what the exception carries."""
 
     type: FunctionType
@@ -663,8 +666,8 @@ class TagType:
 ExternType: TypeAlias = FunctionType | TableType | MemoryType | GlobalType | TagType
 
 
-@dataclass(frozen=True, slots=True)
-class ImportType:
+@public
+class ImportType(Frozen):
     """What a module asks for under a two-level name."""
 
     module: str
@@ -675,8 +678,8 @@ class ImportType:
         return f"{self.module}.{self.name}: {self.type}"
 
 
-@dataclass(frozen=True, slots=True)
-class ExportType:
+@public
+class ExportType(Frozen):
     """What a module provides under a name."""
 
     name: str

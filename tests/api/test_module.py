@@ -6,9 +6,10 @@ import os
 import pickle
 import subprocess
 import sys
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -36,6 +37,7 @@ from wasmine import (
     TableType,
 )
 from wasmine.api import archive
+from wasmine.version import __version__
 
 from .harness import run_script
 
@@ -160,7 +162,9 @@ def test_every_truncation_is_refused() -> None:
     assert [data[end] for end in ends] == [1, 2, 3, 11, 0]
 
 
-@pytest.mark.parametrize("options", [{}, {"opt_level": "O2"}, {"memory": "dynamic"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"opt_level": "O2"}, {"memory": "dynamic"}, {"tier": "baseline"}], ids=str
+)
 def test_serialised_modules_run(options: Any) -> None:
     engine = Engine(**options)
     made = module(ADD, engine)
@@ -174,9 +178,26 @@ def test_serialised_modules_run(options: Any) -> None:
         assert Instance(copy).exports.add(-2, 3) == 1
 
 
+def test_a_file_is_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "add"
+    engine = Engine(opt_level="O2", memory="dynamic", features=Features(gc=False))
+    path.write_bytes(module(ADD, engine).serialize())
+    before = set(os.listdir("/proc/self/fd"))
+    again = Module.deserialize_file(path)
+    assert set(os.listdir("/proc/self/fd")) == before
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    assert {line.split()[1] for line in lines if line.endswith(str(path))} == {"r--p", "r-xp"}
+    path.unlink()
+    assert Instance(again).exports.add(2, 3) == 5
+    options = (again.engine.opt_level, again.engine.memory, again.engine.features)
+    assert options == ("O2", "dynamic", Features(gc=False)), "those it was compiled with"
+    with pytest.raises(FileNotFoundError):
+        Module.deserialize_file(path)
+
+
 def test_compiling_twice_gives_the_same_bytes(sample: Module) -> None:
     data = sample.serialize()
-    assert Module(sample.info.data).serialize() == data
+    assert Module(sample.info.data, engine=Engine(cache=False)).serialize() == data
     script = f"""
 import hashlib
 print(hashlib.sha256(Module({sample.info.data!r}).serialize()).hexdigest())
@@ -185,7 +206,7 @@ print(hashlib.sha256(Module({sample.info.data!r}).serialize()).hexdigest())
     for seed in ("0", "1"):
         result = subprocess.run(
             [sys.executable, "-c", "from wasmine import *\n" + script],
-            env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONHASHSEED": seed, "WASMINE_CACHE": "0"},
             capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
         digests.add(result.stdout)
@@ -220,18 +241,27 @@ print(exports.add(2, 3), exports.call(), exports.m[8:12], exports.own[0].name, e
 
 
 DATA = module(ADD).serialize()
-KEY_START = 16 + 24 + 32
+KEY_START = archive._HEADER.size
 
 
-def signed(content: bytes, key: bytes | None = None, sizes: tuple[int, ...] | None = None) -> bytes:
+def archived(
+    key: bytes | None = None, wasm: bytes | None = None, image: bytes | None = None
+) -> bytes:
     """A well-formed archive of other content: lengths and checksum are right."""
-    old = archive._HEADER.unpack_from(DATA)
-    lengths = sizes or old[1:4]
-    if key is not None:
-        content = key + content[old[1] :]
-        lengths = (len(key), *old[2:4])
-    digest = blake2b(content, digest_size=32).digest()
-    return archive._HEADER.pack(archive.MAGIC, *lengths, digest) + content
+    _, key_length, wasm_length, image_length, _, _ = archive._HEADER.unpack_from(DATA)
+    end = KEY_START + key_length
+    key = DATA[KEY_START:end] if key is None else key
+    wasm = DATA[end : end + wasm_length] if wasm is None else wasm
+    image = DATA[-image_length:] if image is None else image
+    padding = bytes(-(KEY_START + len(key) + len(wasm)) % archive.ALIGNMENT)
+    content = key + wasm + padding + image
+    lengths = (len(key), len(wasm), len(image))
+    return archive._HEADER.pack(archive.MAGIC, *lengths, crc32(content), 0) + content
+
+
+def key_with(**changes: str) -> bytes:
+    """The key of DATA with other fields."""
+    return "\n".join(archive.Options.of(Engine())._replace(**changes)).encode()
 
 
 @pytest.mark.parametrize(
@@ -245,16 +275,25 @@ def signed(content: bytes, key: bytes | None = None, sizes: tuple[int, ...] | No
         (DATA[:KEY_START], "truncated or has bytes behind its end"),
         (DATA + b"\0", "truncated or has bytes behind its end"),
         (DATA[:16] + b"\xff" * 24 + DATA[40:], "truncated or has bytes behind its end"),
-        (DATA[:40] + bytes(32) + DATA[72:], "damaged: its checksum does not match"),
+        (DATA[:40] + bytes(8) + DATA[48:], "damaged: its checksum does not match"),
         (DATA[:-1] + bytes([DATA[-1] ^ 1]), "damaged: its checksum does not match"),
-        (signed(DATA[KEY_START:], b"0.0"), "compiled for something else: version '0.0' instead"),
-        (signed(DATA[KEY_START:], b"\xff\xfe"), "compiled for something else"),
+        (archived(b"0.0"), "compiled for something else: version '0.0' instead"),
+        (archived(b"\xff\xfe"), "compiled for something else"),
+        (archived(__version__.encode()), "damaged: its options cannot be read"),
+        (archived(key_with(processor="x86_64 0")), "something else: another processor"),
+        (archived(key_with(opt_level="O9")), "damaged: opt_level is one of"),
+        (archived(key_with(features="magic")), "damaged: .*magic"),
     ],
-    ids=range(12),
+    ids=range(16),
 )
-def test_damage(data: bytes, text: str) -> None:
+def test_damage(data: bytes, text: str, tmp_path: Path) -> None:
+    assert archived() == DATA
     with pytest.raises(DeserializeError, match=text):
         Module.deserialize(data)
+    path = tmp_path / "compiled"
+    path.write_bytes(data)
+    with pytest.raises(DeserializeError, match=text):
+        Module.deserialize_file(path)
 
 
 def test_every_damaged_byte_is_noticed() -> None:
@@ -272,15 +311,11 @@ def test_every_damaged_byte_is_noticed() -> None:
 
 def test_an_image_that_is_none() -> None:
     """The checksum is right, what it protects is not."""
-    old = archive._HEADER.unpack_from(DATA)
-    start = KEY_START + old[1] + old[2]
-    for image in (b"", b"x" * 100, DATA[start:-8]):
-        content = DATA[KEY_START:start] + image
+    for image in (b"", b"x" * 100, DATA[-archive._HEADER.unpack_from(DATA)[3] : -8]):
         with pytest.raises(DeserializeError):
-            Module.deserialize(signed(content, sizes=(old[1], old[2], len(image))))
-    content = DATA[KEY_START : KEY_START + old[1]] + b"no module" + DATA[start:]
+            Module.deserialize(archived(image=image))
     with pytest.raises(DeserializeError, match="contains no module: magic header not detected"):
-        Module.deserialize(signed(content, sizes=(old[1], 9, old[3])))
+        Module.deserialize(archived(wasm=b"no module"))
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,21 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "wasmine"
 
 # Each layer and what it may import besides itself. "wasmine" is the package's own list of public
 # names: only those who use wasmine as everybody else does may import it.
-BELOW_API = {"errors", "types", "wasm", "abi"}
+BELOW_API = {"frozen", "public", "errors", "types", "wasm", "abi"}
 MAY_IMPORT = {
-    "errors": set[str](),
+    "frozen": set[str](),
+    "public": set[str](),
+    "errors": {"frozen", "public"},
     "version": set[str](),
-    "types": {"errors"},
-    "wasm": {"errors", "types"},
-    "abi": {"errors", "types", "wasm"},
+    "types": {"frozen", "public", "errors"},
+    "wasm": {"frozen", "public", "errors", "types"},
+    "abi": {"frozen", "errors", "types", "wasm"},
     "compiler": BELOW_API,
     "vm": BELOW_API,
     "api": BELOW_API | {"compiler", "vm", "version"},
-    "wasi": {"errors", "types", "api", "wasmine"},
+    "wasi": {"frozen", "errors", "types", "api", "wasmine"},
     "script": {"errors", "types", "wasm", "wasmine"},
-    "cli": {"errors", "types", "wasm", "api", "wasi", "script", "wasmine"},
+    "cli": {"frozen", "errors", "types", "wasm", "api", "wasi", "script", "wasmine"},
     "__main__": {"cli"},
     "__init__": {"errors", "types", "wasm", "api", "version"},
 }

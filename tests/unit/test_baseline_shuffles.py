@@ -73,8 +73,9 @@ def state() -> FunctionState:
 
 def finished(f: FunctionState) -> bytes:
     """The code with everything that belongs behind it, and its distances filled in."""
-    for write in f.cold:
-        write()
+    for value, target in f.literals.items():
+        f.bind(target)
+        f.code += value
     for field, target in f.jumps:
         f.code[field : field + 4] = (target.at - field - 4).to_bytes(4, "little", signed=True)
     return bytes(f.code)
@@ -89,7 +90,7 @@ def shuffled(registers: tuple[int, int], lanes: tuple[int, ...]) -> bytes:
         if register in f.free_vectors:
             f.free_vectors.remove(register)
     result = shuffle(f, *registers, bytes(lanes))
-    f.add(asm.store_x128(result - FIRST_VECTOR, RDX, 0), asm.RETURN)
+    f.add(asm.store_x128(result - FIRST_VECTOR, RDX, 0), b"\xc3")
     code = finished(f)
     assert result not in f.free_vectors
     taken = {*VECTOR_TEMPORARIES} - {*f.free_vectors}

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,21 +127,21 @@ def test_memory_is_freed_with_the_object(image: Image, tmp_path: Path) -> None:
 
 
 def test_an_image_without_code(image: Image) -> None:
-    code = Code(replace(image, code=b"", functions=(), slots=()), c_address)
+    code = Code(image.replace(code=b"", functions=(), slots=()), c_address)
     assert code.base == code.end != 0
     assert not code.contains(code.base)
 
 
 def test_a_cell_may_hold_an_address_of_the_image_itself(image: Image) -> None:
     functions = (FunctionExtent("f", 8, 8, 0),)
-    code = Code(replace(image, functions=functions, slots=("f",)), lambda name: 0)
+    code = Code(image.replace(functions=functions, slots=("f",)), lambda name: 0)
     cell = ctypes.c_uint64.from_address(code.base + image.table_offset)
     assert cell.value == code.address("f") == code.base + 8
 
 
 def test_code_for_another_processor_is_not_mapped(image: Image) -> None:
     with pytest.raises(DeserializeError, match="compiled for another processor"):
-        Code(replace(image, machine=8), c_address)
+        Code(image.replace(machine=8), c_address)
 
 
 CHILD = """
@@ -199,7 +198,7 @@ def test_files_that_hold_no_image(image: Image, tmp_path: Path) -> None:
 
 def test_a_mapped_image_equals_the_one_written(image: Image, tmp_path: Path) -> None:
     path = tmp_path / "image"
-    many = replace(image, code=bytes(image.code) + bytes(1 << 20), slots=("strlen",) * 700)
+    many = image.replace(code=bytes(image.code) + bytes(1 << 20), slots=("strlen",) * 700)
     path.write_bytes(many.to_bytes())
     with path.open("rb") as file:
         code = Code.map_file(file.fileno(), 0, c_address)

@@ -26,7 +26,7 @@ from wasmine.types import (
     ref,
 )
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.module import Export, Import, SubType
+from wasmine.wasm.module import Export, FunctionItems, Import, SubType
 from wasmine.wasm.validator import validate
 
 from .binary import HEADER, name, section, unsigned, vector
@@ -221,8 +221,15 @@ def test_changed_bytes_give_errors_of_the_module_only() -> None:
     assert accepted
 
 
-def test_many_indices_of_the_same_function_are_one_expression() -> None:
-    segment = b"\1\0" + unsigned(50_000) + b"\0" * 50_000
+def test_indices_of_functions_are_items_with_places() -> None:
+    segment = b"\1\0" + unsigned(50_000) + b"\0\x80\0" * 25_000
     info = decode(HEADER + FUNCTION + section(9, vector([segment])) + EMPTY_CODE)
-    assert len(info.elements[0].items) == 50_000
-    assert len({id(item) for item in info.elements[0].items}) == 1
+    items = info.elements[0].items
+    assert isinstance(items, FunctionItems)
+    assert len(items) == len(items.indices) == 50_000
+    first = items[0].offset
+    assert info.data[first - 3 : first] == unsigned(50_000)
+    expected = [(0, first + place) for i in range(25_000) for place in (3 * i, 3 * i + 1)]
+    assert [(item.instructions[0][1], item.offset) for item in items] == expected
+    assert [item.offset for item in items[-2:]] == [items.offset(-2), items.offset(49_999)]
+    assert items.offset(49_999) == expected[-1][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from types import ModuleType
 
@@ -39,3 +40,24 @@ def test_names_say_wasmine(name: str) -> None:
     if inspect.isclass(value) or inspect.isroutine(value):
         assert value.__module__ == "wasmine"
         assert value.__qualname__ == name
+
+
+def test_type_checkers_see_the_same_names_in_the_same_places() -> None:
+    (block,) = (
+        node
+        for node in ast.parse(inspect.getsource(wasmine)).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    seen = {alias.name: node.module for node in imports for alias in node.names}
+    homes = {
+        name: f"wasmine.{home}" for home, names in wasmine._HOMES.items() for name in names.split()
+    }
+    assert seen == homes
+    assert set(homes) == set(wasmine.__all__)
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Modul'"):
+        wasmine.Modul  # noqa: B018
+    assert wasmine.errors.Trap is wasmine.Trap

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from wasmine.abi.image import HEADER_SIZE, FunctionExtent, Image
@@ -91,8 +89,8 @@ def test_functions_by_offset_and_by_name() -> None:
 def test_the_address_table_is_on_the_page_behind_the_code() -> None:
     assert IMAGE.table_offset == 8192
     assert IMAGE.table_size == 16
-    assert replace(IMAGE, code=bytes(4096)).table_offset == 4096
-    assert replace(IMAGE, code=b"").table_offset == 0
+    assert IMAGE.replace(code=bytes(4096)).table_offset == 4096
+    assert IMAGE.replace(code=b"").table_offset == 0
 
 
 def test_lines() -> None:
@@ -136,10 +134,10 @@ def test_frame_sizes() -> None:
     "image",
     [
         IMAGE,
-        replace(IMAGE, machine=183, page=65536),
-        replace(IMAGE, code=b"", text_size=0, functions=(), slots=()),
-        replace(IMAGE, slots=()),
-        replace(IMAGE, code=bytes(4096), functions=()),
+        IMAGE.replace(machine=183, page=65536),
+        IMAGE.replace(code=b"", text_size=0, functions=(), slots=()),
+        IMAGE.replace(slots=()),
+        IMAGE.replace(code=bytes(4096), functions=()),
     ],
     ids=["full", "large pages", "empty", "no slots", "one page"],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from wasmine.abi.libcalls import (
     BUILTINS,
     BY_NAME,
     BY_SYMBOL,
+    HEAP_CALLS,
     LIBCALLS,
     OWN,
     RELOCATIONS,
@@ -18,6 +20,7 @@ from wasmine.abi.libcalls import (
     IndexSpace,
     builtin,
 )
+from wasmine.compiler.native.unit import heap_ir
 from wasmine.errors import TrapCode
 from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, FunctionType, ref
 
@@ -144,3 +147,17 @@ def test_values_in_native_signatures() -> None:
     assert [value_kind(value) for value in values] == kinds
     assert slot_count(FunctionType((I32,), (I32, I64))) == 2
     assert slot_count(FunctionType((), ())) == 0
+
+
+def test_what_baseline_code_calls_of_the_heap_is_there_and_traps_as_its_rows_say() -> None:
+    defined = dict(
+        re.findall(r"^define \w+ @(\w+)\((.*?^})", heap_ir("x86_64"), re.MULTILINE | re.DOTALL)
+    )
+    assert len({row.symbol for row in HEAP_CALLS.values()}) == len(HEAP_CALLS) == 37
+    for row in HEAP_CALLS.values():
+        text = defined[row.symbol]
+        codes = set(map(int, re.findall(r"@wasmine_raise\(ptr %pc, ptr %frame, i32 (\d+)", text)))
+        if "@allocate_array(" in text:
+            codes.add(TrapCode.OUT_OF_MEMORY.value)
+        assert codes == {code.value for code in row.traps}, row.name
+        assert tuple(re.findall(r"(\w+) %", text[: text.index(")")])) == row.kinds, row.name

@@ -72,7 +72,7 @@ def test_layout_is_what_ctypes_makes_of_it(record: type[ctypes.Structure]) -> No
 
 
 def test_our_own_records() -> None:
-    sizes = {"VMStoreContext": 16080, "Landing": 104, "ThreadRecord": 128, "VMHostFunction": 24}
+    sizes = {"VMStoreContext": 16080, "Landing": 104, "ThreadRecord": 128, "VMHostFunction": 32}
     sizes |= {"VMSegment": 16, "VMLinearMemory": 32, "VMLinearTable": 24, "VMExternRefBox": 72}
     assert {name: size_of(getattr(vmcontext, name)) for name in sizes} == sizes
     assert offset_of(vmcontext.VMExternRefBox, "inner") == 48

@@ -121,7 +121,9 @@ def test_extension_of_example_c() -> None:
     assert offsets.vmctx_element_segment(0) == 608
     assert offsets.vmctx_memory_record(0) == 624
     assert offsets.vmctx_table_record(0) == 632
-    assert offsets.size_of_vmctx() == 640
+    assert offsets.vmctx_compile_on_call() == 640
+    assert offsets.vmctx_entries() == 648
+    assert offsets.size_of_vmctx() == 656
 
 
 def test_extension_starts_aligned_after_the_reference() -> None:
@@ -189,8 +191,8 @@ def test_slots_of_imported_tables_and_globals_are_there() -> None:
 
 
 def test_offsets_fit_in_32_bits() -> None:
-    fits = VMOffsets(8, module(types=(1 << 30) - 68))
-    assert fits.vmctx_initial_stack_limit() == (1 << 32) - 272 + 228
+    fits = VMOffsets(8, module(types=(1 << 30) - 72))
+    assert fits.vmctx_initial_stack_limit() == (1 << 32) - 288 + 228
     for counts in ({"types": 1 << 30}, {"functions": 1 << 28}, {"memories": 1 << 28}):
         with pytest.raises(ResourceError, match=r"VMContext is too large: \w+ would end at \d+"):
             VMOffsets(8, module(**counts))

@@ -140,7 +140,9 @@ def test_the_depth_follows_the_stack_of_the_thread(size: int) -> None:
 
 def frame_size(made: Instance, function: str) -> int:
     """The bytes of native stack that a function of an instance uses."""
-    return made._handle.artifact.code.image.extent(function).frame_size
+    image = made._handle.artifact.image
+    assert image is not None
+    return image.extent(function).frame_size
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -7,14 +7,14 @@ which are numbered by `RUNTIME_CELLS`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from wasmine.abi.layout import align
-from wasmine.abi.libcalls import LIBCALLS
+from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
 from wasmine.abi.unwind import FrameRow
-from wasmine.types import V128, ArrayType, FunctionType, StructType, ValType
+from wasmine.frozen import Frozen
+from wasmine.types import V128, ArrayType, FunctionType, StructType
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import OPCODES
@@ -31,10 +31,7 @@ RUNTIME_CELLS: Final[tuple[str, ...]] = (
     "wasmine_externref_activate",
     "wasmine_externref_store",
     "wasmine_externref_keep",
-    "wasmine_externref_keep_all",
-    "wasmine_heap_allocate",
-    "wasmine_heap_allocate_array",
-    *(f"wasmine_array_fill_{width}" for width in (8, 16, 32, 64, 128)),
+    *(row.symbol for row in HEAP_CALLS.values()),
 )
 """The symbols of the native functions that baseline code calls; cell i holds the address of the i-th.
 
@@ -44,7 +41,7 @@ CELL_NUMBERS: Final = {symbol: number for number, symbol in enumerate(RUNTIME_CE
 
 
 class FixupKind(IntEnum):
-    """What the target of a fixup is, and what its `index` counts."""
+    """What the target of a fixup is, and what its `number` counts."""
 
     ENTRY = 0
     """The entry table's cell of a function of the module, by its index without imports."""
@@ -67,12 +64,11 @@ class Fixup(NamedTuple):
     """Where the field is, in bytes from the start of the code."""
     kind: int
     """A FixupKind."""
-    index: int
+    number: int
     trailing: int
 
 
-@dataclass(slots=True)
-class CompiledFunction:
+class CompiledFunction(Frozen):
     """The code of one function, and what has to be known of it."""
 
     code: bytes
@@ -91,7 +87,7 @@ class CompiledFunction:
 class FrameLayout:
     """Where a baseline function keeps its locals and operands, in bytes from the bottom of its frame.
 
-    The first place is the VMContext. Locals follow in order, then the operands by height. A place has
+    The first place belongs to whom the function calls (see convention). Locals follow in order, then the operands by height. A place has
     `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a value does not have are
     zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
     """

@@ -18,6 +18,9 @@ The native function of a type `(p1 .. pn) -> (r1 .. rm)` is
   be one, and however often a function has been replaced by another, its caller's stack pointer is
   where it was.
 
+What LLVM's `tailcc` makes of this on x86-64: the stack pointer is a multiple of 16 before a call, the
+callee takes 8 bytes off the stack besides the return address (`ret $8`), and the caller puts them back.
+
 Thunks box and unbox by type, so one thunk serves all functions of a type: `mangle` names it.
 
 Generic calls pass values in an array of slots of `SLOT_SIZE` bytes, one for each value whatever
@@ -26,6 +29,8 @@ in the low bytes of the slot; `slot_count` is the length of that array.
 """
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 from wasmine.errors import UnsupportedFeature
 from wasmine.types import (
@@ -51,6 +56,9 @@ INTEGER_RESULTS = 3
 VECTOR_RESULTS = 2
 VALUE_SLOTS = 1000
 """How many values can travel through the store: as many as a function may have parameters or results."""
+
+ThunkKind: TypeAlias = Literal["entry", "raw", "host"]
+"""What CPython calls, with values or with bits; what stands for a Python callable."""
 
 SLOT_SIZE = 16
 """Bytes of a value in a slot array: the largest value type fills it."""
@@ -118,6 +126,11 @@ def _slots(values: tuple[ValType, ...], integers: int, vectors: int) -> list[int
 def slot_count(signature: FunctionType) -> int:
     """How many slots a generic call of this type needs for parameters and results."""
     return max(len(signature.params), len(signature.results))
+
+
+def thunk_name(kind: ThunkKind, signature: FunctionType) -> str:
+    """The symbol of the thunk of a kind that was made for a function type, as `erased` gives it."""
+    return f"{kind}_{mangle(signature)}"
 
 
 def mangle(signature: FunctionType) -> str:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from struct import Struct
@@ -30,6 +29,7 @@ from typing import NamedTuple
 from wasmine.abi.linetable import PcTable, read_line_programs
 from wasmine.abi.unwind import FrameTable
 from wasmine.errors import DeserializeError, InternalError
+from wasmine.frozen import Frozen
 
 MAGIC = b"\0wasmine"
 FORMAT_VERSION = 2
@@ -109,8 +109,7 @@ class Header(NamedTuple):
         return header
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Frozen, namespace=True):
     """Position-independent machine code with the tables that describe it."""
 
     machine: int

@@ -14,15 +14,16 @@ derived from, for this machine and for others.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+import sys
 from functools import cache
-from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from wasmine.frozen import Frozen
 
 HOST_POINTER_SIZE = ctypes.sizeof(ctypes.c_void_p)
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Frozen):
     """How a field is stored: its type on this machine, and its size anywhere (0: a pointer's)."""
 
     host: Any
@@ -48,8 +49,7 @@ Record: TypeAlias = type[ctypes.Structure] | type[ctypes.Union]
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Frozen):
     """Where a record's fields lie, in bytes, for one pointer size."""
 
     size: int
@@ -63,7 +63,10 @@ _FIELDS: dict[Record, dict[str, Kind | Record]] = {}
 def record(cls: RecordT) -> RecordT:
     """Give `cls` the native fields that its annotations name."""
     fields: dict[str, Kind | Record] = {}
-    for name, hint in get_type_hints(cls, include_extras=True).items():
+    names = vars(sys.modules[cls.__module__])
+    for name, annotation in cls.__annotations__.items():
+        # Most are plain names, and evaluating each would take longer than all that follows.
+        hint = names.get(annotation) or eval(annotation, names)
         if hint in _FIELDS:
             fields[name] = hint
         elif hasattr(hint, "__metadata__"):

@@ -22,11 +22,11 @@ has none), and the code with which the function may trap.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from wasmine.errors import TrapCode
+from wasmine.frozen import Frozen
 
 TABLE = """
 # index  name                    symbol                            parameters                                                      result    space   relocation            trap
@@ -77,6 +77,25 @@ TABLE = """
   -      atomic_notify           wasmine_atomic_notify             cell:ptr,count:i32                                              i32       none    -                     -
 """
 
+HEAP_TABLE = """
+# name                parameters                                                            result  traps
+  struct_new          ctx:ptr,type:i32,size:i32                                             ptr     heap_full
+  array_new_{e}       ctx:ptr,type:i32,value:ptr,length:i32                                 ptr     alloc_large,heap_full
+  array_default_{w}   ctx:ptr,type:i32,length:i32                                           ptr     alloc_large,heap_full
+  array_fill_{e}      array:ptr,start:i32,value:ptr,length:i32                              void    null_array,array_oob
+  array_copy_{w}      target:ptr,target_start:i32,source:ptr,source_start:i32,length:i32    void    null_array,array_oob
+  array_data_{w}      ctx:ptr,type:i32,segment:ptr,start:i32,length:i32                     ptr     heap_get_oob,alloc_large,heap_full
+  array_elem_{r}      ctx:ptr,type:i32,segment:ptr,start:i32,length:i32                     ptr     table_get_oob,alloc_large,heap_full
+  array_init_data_{w} array:ptr,target_start:i32,segment:ptr,start:i32,length:i32           void    null_array,array_oob,heap_get_oob
+  array_init_elem_{r} array:ptr,target_start:i32,segment:ptr,start:i32,length:i32           void    null_array,array_oob,table_get_oob
+"""
+"""What baseline code calls to make objects and for many elements at once, in the image of the heap.
+
+`{w}` stands for the width of an element in bits, `{r}` for 64 and for `extern`, references that are
+counted elsewhere, `{e}` for all of these. `type` is a type's number, `size` in bytes with the header,
+`value` the address of a value, `segment` that of a VMSegment.
+"""
+
 
 class IndexSpace(StrEnum):
     """What the table, memory or function index of a builtin counts."""
@@ -86,8 +105,7 @@ class IndexSpace(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True)
-class LibCall:
+class LibCall(Frozen):
     """One row of the table."""
 
     index: int | None
@@ -110,7 +128,6 @@ class LibCall:
         return tuple(kind for _, kind in self.parameters)
 
 
-@dataclass(frozen=True)
 class Builtin(LibCall):
     """A row with a place in VMContext."""
 
@@ -124,16 +141,20 @@ def _traps(text: str) -> frozenset[TrapCode]:
         case "any":
             return frozenset(TrapCode)
         case _:
-            return frozenset({TrapCode.parse(text)})
+            return frozenset(map(TrapCode.parse, text.split(",")))
+
+
+def _parameters(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = (parameter.partition(":") for parameter in text.split(","))
+    return tuple((own, kind) for own, _, kind in pairs)
 
 
 def _row(line: str) -> LibCall:
     index, name, symbol, parameters, result, space, relocation, trap = line.split()
-    pairs = (parameter.partition(":") for parameter in parameters.split(","))
     columns = (
         name,
         symbol,
-        tuple((own, kind) for own, _, kind in pairs),
+        _parameters(parameters),
         result,
         IndexSpace(space),
         None if relocation == "-" else relocation,
@@ -148,6 +169,34 @@ BUILTINS: tuple[Builtin, ...] = tuple(call for call in LIBCALLS if isinstance(ca
 """The rows with an index, each at its index."""
 OWN: tuple[LibCall, ...] = tuple(call for call in LIBCALLS if call.symbol.startswith("wasmine_"))
 """Our own rows."""
+WIDTHS = ("8", "16", "32", "64", "128")
+"""Of the elements of an array, in bits."""
+COUNTED = "extern"
+"""Instead of a width: elements are references to host objects."""
+_FAMILIES = {"{w}": WIDTHS, "{r}": ("64", COUNTED), "{e}": (*WIDTHS, COUNTED)}
+
+
+def _heap_rows(line: str) -> Iterator[LibCall]:
+    name, parameters, result, traps = line.split()
+    kinds = next((_FAMILIES[key] for key in _FAMILIES if key in name), ("",))
+    for kind in kinds:
+        own = name[: name.find("{")] + kind if "{" in name else name
+        yield LibCall(
+            None,
+            own,
+            f"wasmine_heap_{own}",
+            _parameters(parameters),
+            result,
+            IndexSpace.NONE,
+            None,
+            _traps(traps),
+        )
+
+
+HEAP_CALLS: dict[str, LibCall] = {
+    call.name: call for line in HEAP_TABLE.strip().splitlines()[1:] for call in _heap_rows(line)
+}
+"""The rows of HEAP_TABLE by name, one for each kind of element."""
 BY_NAME: dict[str, LibCall] = {call.name: call for call in LIBCALLS}
 BY_SYMBOL: dict[str, LibCall] = {call.symbol: call for call in LIBCALLS}
 RELOCATIONS: dict[str, LibCall] = {call.relocation: call for call in LIBCALLS if call.relocation}

@@ -9,12 +9,12 @@ its VMTag, then what it carries, like the fields of a struct.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from wasmine.abi.layout import align
 from wasmine.errors import InternalError
+from wasmine.frozen import Frozen
 from wasmine.types import (
     F32,
     F64,
@@ -62,8 +62,7 @@ def is_traced(storage: StorageType) -> bool:
     return isinstance(storage, RefType) and top(storage.heap) != "func"
 
 
-@dataclass(frozen=True, slots=True)
-class StructLayout:
+class StructLayout(Frozen):
     """A struct or an exception. All offsets are from the start of the object."""
 
     offsets: tuple[int, ...]
@@ -74,8 +73,7 @@ class StructLayout:
     """Offsets of the fields that the collector follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayLayout:
+class ArrayLayout(Frozen):
     """An array. Its size in bytes is `elements + length * element_size`."""
 
     elements: int

@@ -94,7 +94,7 @@ class NativeCallable(ctypes.Structure):
     """What generated code finds in a Python object that is a WebAssembly function.
 
     The object header of CPython comes first: a count and a type, as the stable ABI promises.
-    `anyfunc` is a VMCallerCheckedAnyfunc*, `store` a VMStoreContext*.
+    `anyfunc` is a VMCallerCheckedAnyfunc*, `store` a VMStoreContext*, `signature` a SignatureRecord*.
     """
 
     ob_refcnt: U64
@@ -102,6 +102,7 @@ class NativeCallable(ctypes.Structure):
     vectorcall: Pointer
     anyfunc: Pointer
     store: Pointer
+    signature: Pointer
 
 
 WAIT_QUEUES: Final = 256

@@ -456,11 +456,15 @@ class VMWaitQueue(ctypes.Structure):
 
 @record
 class VMHostFunction(ctypes.Structure):
-    """The environment of a Python callable; `callable` and `explanation` are PyObject*."""
+    """The environment of a Python callable; `callable` and `explanation` are PyObject*.
+
+    `signature` points to the SignatureRecord of its type.
+    """
 
     callable: Pointer
     store: Pointer
     explanation: Pointer
+    signature: Pointer
 
 
 @record

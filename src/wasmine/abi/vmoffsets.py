@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Self
 
 from wasmine.abi.layout import HOST_POINTER_SIZE, Record, align, alignment_of, offset_of, size_of
@@ -27,14 +26,14 @@ from wasmine.abi.vmcontext import (
     VMTableImport,
 )
 from wasmine.errors import InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.wasm.module import ModuleInfo
 
 POINTER: Final = 0
 """Element size of a region of pointers, whatever size those have."""
 
 
-@dataclass(frozen=True)
-class Region:
+class Region(Frozen):
     """One array: its name, what an element is, how many there are, how many of them are used.
 
     `element` is a record or a size in bytes, `alignment` that of the whole array (0: the
@@ -77,11 +76,12 @@ EXTENSION_REGIONS: Final = (
     Region("memory_records", POINTER, "local_memories"),
     Region("table_records", POINTER, "local_tables"),
     Region("tags", POINTER, "tags"),
+    Region("compile_on_call", POINTER),
+    Region("entries", POINTER),
 )
 
 
-@dataclass(frozen=True)
-class _Placed:
+class _Placed(Frozen):
     """A region of one module: offset of its first byte, bytes of an element, counts."""
 
     start: int
@@ -255,3 +255,11 @@ class VMOffsets:
     def vmctx_store(self) -> int:
         """Offset of the pointer to the VMStoreContext."""
         return self.begin("store")
+
+    def vmctx_compile_on_call(self) -> int:
+        """Offset of the address of the function that functions not compiled yet begin with."""
+        return self.begin("compile_on_call")
+
+    def vmctx_entries(self) -> int:
+        """Offset of the pointer to the table of where the module's own functions begin now."""
+        return self.begin("entries")

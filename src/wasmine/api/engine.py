@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
-from wasmine.compiler.target import OPT_LEVELS
+from wasmine.abi.codespace import X86_64
+from wasmine.api import loading
+from wasmine.api.cache import of_option
+from wasmine.public import public
+from wasmine.vm.code import MACHINE
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import ModuleInfo
 
 if TYPE_CHECKING:
+    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
-    from wasmine.compiler.target import Machine
+    from wasmine.vm.code import Code
+
+OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
+"""What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
 
 
+@public
 class Engine:
     """How modules are compiled. Stores and modules of one engine fit together.
 
     `opt_level` is what LLVM is asked to do: `"none"` (code generation only), `"light"` (the
     default), `"O1"`, `"O2"` or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
     memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
-    possible, with checks). `features` are the proposals that modules may use.
+    possible, with checks). `features` are the proposals that modules may use. `tier` says when
+    functions are compiled: all before the first call (`"optimized"`, the default), or each when it is
+    first called (`"baseline"`, `"auto"`). `cache` says where compiled code is kept for other processes:
+    in the user's cache directory, which environment variables can change (True, the default), nowhere
+    (False), or in a directory of its own.
     Raises ValueError for other values.
     """
 
@@ -31,6 +49,8 @@ class Engine:
         opt_level: str = "light",
         memory: MemoryStyle = "static",
         features: Features = DEFAULT,
+        tier: Tier = "optimized",
+        cache: bool | str | os.PathLike[str] = True,
     ) -> None:
         if opt_level not in OPT_LEVELS:
             raise ValueError(f"opt_level is one of {', '.join(OPT_LEVELS)}, not {opt_level!r}")
@@ -38,31 +58,79 @@ class Engine:
             raise ValueError(f"memory is 'static' or 'dynamic', not {memory!r}")
         if not isinstance(features, Features):
             raise TypeError(f"features are Features, not {features!r}")
+        if tier not in get_args(Tier):
+            raise ValueError(f"tier is one of {', '.join(get_args(Tier))}, not {tier!r}")
         self.opt_level: Final = opt_level
         self.memory: Final[MemoryStyle] = memory
         self.features: Final = features
+        self.tier: Final[Tier] = tier
+        self.cache: Final = of_option(cache)
         self.signatures: Final = SignatureRegistry()
 
     def __repr__(self) -> str:
         features = "" if self.features == DEFAULT else f", features={self.features!r}"
-        return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r}{features})"
+        tier = "" if self.tier == "optimized" else f", tier={self.tier!r}"
+        return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r}{features}{tier})"
 
     @property
-    def machine(self) -> Machine:
-        """The processor that code is generated for."""
-        from wasmine.compiler.target import host_machine
+    def is_lazy(self) -> bool:
+        """Whether functions are compiled when they are first called."""
+        return self.tier != "optimized" and MACHINE == X86_64
 
-        return host_machine()
-
-    def compile(self, info: ModuleInfo, styles: tuple[MemoryStyle, ...]) -> Image:
+    def compile(
+        self, info: ModuleInfo, styles: tuple[MemoryStyle, ...], progress: Progress | None = None
+    ) -> Image:
         """Validate, translate, optimise and link all functions of a module.
 
-        `styles` are those of its memories. Raises MalformedModule or InvalidModule for a body
-        that breaks the rules, and UnsupportedFeature for one that needs what is not implemented.
+        `styles` are those of its memories. With `progress`, which is told how many bytes of code are
+        compiled, and of how many, other processes help. Raises MalformedModule or InvalidModule for a
+        body that breaks the rules, and UnsupportedFeature for one that needs what is not implemented.
         """
         from wasmine.api import pipeline
 
-        return pipeline.compile_module(info, styles, self.opt_level)
+        if progress is None:
+            return pipeline.compile_module(info, styles, self.opt_level)
+        from wasmine.api.parallel import compile_parallel
+
+        return compile_parallel(info, styles, self.opt_level, progress)
+
+    def load(
+        self,
+        info: ModuleInfo,
+        styles: tuple[MemoryStyle, ...],
+        resolve: Callable[[str], int],
+        progress: Progress | None = None,
+    ) -> Code:
+        """The code of a module from the cache; else it is compiled, and put there.
+
+        Raises what `compile` raises.
+        """
+        key = loading.module_key(info, styles, self)
+        return loading.load_or_make(
+            self.cache, key, lambda: self.compile(info, styles, progress), resolve
+        )
+
+    def validate_bodies(self, info: ModuleInfo) -> None:
+        """Check all bodies of a module. Raises what `compile` raises."""
+        from wasmine.api import pipeline
+
+        pipeline.validate_bodies(info)
+
+    def function_compiler(
+        self, info: ModuleInfo, styles: tuple[MemoryStyle, ...]
+    ) -> Callable[[int], CompiledFunction | Image]:
+        """What compiles one function of a module, by its index without imports.
+
+        It raises what `compile` raises.
+        """
+
+        def compile_function(local_index: int) -> CompiledFunction | Image:
+            from wasmine.api import pipeline
+
+            return pipeline.compile_function(info, local_index, styles, opt_level)
+
+        opt_level = self.opt_level
+        return compile_function
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""
@@ -71,7 +139,7 @@ class Engine:
         if not info.imported_functions <= index < len(info.functions):
             raise IndexError(f"the module defines no function {index}")
         styles = (self.memory,) * len(info.memories)
-        return pipeline.translate(info, range(index, index + 1), styles)
+        return pipeline.translate(info, range(index, index + 1), pipeline.options_for(styles))
 
     def function_assembly(self, info: ModuleInfo, index: int) -> str:
         """Assembly of one function, by its index with imports. Raises IndexError."""

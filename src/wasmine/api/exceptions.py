@@ -8,6 +8,7 @@ from wasmine.abi.objects import TAG_OFFSET, exception_layout
 from wasmine.api.convert import from_bits, to_bits
 from wasmine.api.owner import StoreObject, foreign_object
 from wasmine.errors import WasmineError
+from wasmine.public import public
 from wasmine.types import I64, FieldType, FunctionType, RefType, TagType, ValType
 from wasmine.vm.objects import read, write
 from wasmine.vm.tags import TagCell
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from wasmine.vm.heap import Held
 
 
+@public
 class Tag(StoreObject):
     """What tells one kind of exception from another, and says what it carries.
 
@@ -76,6 +78,7 @@ class Tag(StoreObject):
         return f"<wasmine.Tag {self.type.type}>"
 
 
+@public
 class WasmException(WasmineError):
     """An exception of WebAssembly : a tag, and the values that its type says.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import keyword
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,9 +9,12 @@ from wasmine.abi.runtime import NativeCallable
 from wasmine.api import native
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.api.thunks import THUNKS
+from wasmine.public import public
 from wasmine.types import F32, F64, I32, I64, V128, FunctionType, ValType
 
 if TYPE_CHECKING:
+    import inspect
+
     _Base = object
 else:
     _Base = native.CallableBase
@@ -29,11 +29,12 @@ _TYPES: dict[object, ValType] = {
 }
 
 
-def _fill(function: object, store: Store, address: int, thunk: int) -> None:
+def _fill(function: object, store: Store, address: int, type_: FunctionType, thunk: int) -> None:
     """Write the fields that the thunk reads. Until then a call raises TypeError."""
     fields = NativeCallable.from_address(id(function))
     fields.anyfunc = address
     fields.store = store.context.address
+    fields.signature = THUNKS.record(type_)
     fields.vectorcall = thunk
 
 
@@ -51,7 +52,7 @@ class RawFunction(StoreObject, _Base):
         """The raw form of a function."""
         self = cls.__new__(cls)
         self._name, self._store, self._type = function.name, function.store, function.type
-        _fill(self, self._store, function.address, THUNKS.raw(self._type))
+        _fill(self, self._store, function.address, self._type, THUNKS.raw(self._type))
         return self
 
     if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class RawFunction(StoreObject, _Base):
         return f"<wasmine.RawFunction {self._name}{self._type}>"
 
 
+@public
 @native.vectorcallable
 class Function(StoreObject, _Base):
     """A function of a store, called like any other: `function(1, 2)`.
@@ -130,7 +132,7 @@ class Function(StoreObject, _Base):
         self._type = type_
         self._name = None
         self._raw = None
-        _fill(self, store, address, THUNKS.entry(type_))
+        _fill(self, store, address, type_, THUNKS.entry(type_))
         return self
 
     if TYPE_CHECKING:
@@ -176,6 +178,8 @@ class Function(StoreObject, _Base):
 
     @property
     def __signature__(self) -> inspect.Signature:
+        import inspect  # whoever asks for this has imported it
+
         types = self._type.params
         names = self._store.parameter_names(self._address)
         parameters = [
@@ -204,6 +208,9 @@ def _annotation(type_: ValType) -> Any:
 
 def _identifiers(names: Mapping[int, str], count: int) -> list[str]:
     """A Python name for each parameter: the module's if it is one and no other has it, or p<i>."""
+    import keyword
+    from collections import Counter
+
     taken = Counter(names.values())
     found: list[str] = []
     for index in range(count):
@@ -218,6 +225,8 @@ def _identifiers(names: Mapping[int, str], count: int) -> list[str]:
 
 def type_from_annotations(function: Callable[..., Any]) -> FunctionType:
     """The function type that annotations describe. Raises TypeError if they do not suffice."""
+    import inspect  # a third of what importing this module would cost, and seldom needed
+
     signature = inspect.signature(function, eval_str=True)
     params = [_from_annotation(p.annotation, p.name) for p in signature.parameters.values()]
     returned = signature.return_annotation
@@ -234,7 +243,8 @@ def _from_annotation(annotation: object, name: str) -> ValType:
     try:
         return _TYPES[annotation]
     except (KeyError, TypeError):
-        shown = "nothing" if annotation is inspect.Parameter.empty else repr(annotation)
+        # Without an annotation it is inspect.Parameter.empty.
+        shown = "nothing" if getattr(annotation, "__name__", "") == "_empty" else repr(annotation)
         raise TypeError(
             f"give the function's type: the annotation of {name!r} is {shown}, "
             "not int, float, bytes or the name of a value type"

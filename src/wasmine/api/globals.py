@@ -6,10 +6,12 @@ from typing import Any
 
 from wasmine.api.convert import check_type, from_bits, to_bits
 from wasmine.api.store import Store, StoreObject, store_for
+from wasmine.public import public
 from wasmine.types import GlobalType
 from wasmine.vm.globals import GlobalCell
 
 
+@public
 class Global(StoreObject):
     """A global variable: `global_.value`, and `global_.value = 1` if it is mutable.
 

@@ -19,6 +19,7 @@ from wasmine.api.objects import Array, Struct
 from wasmine.errors import InternalError, StoreError
 from wasmine.types import EXTERNREF, FUNCREF, V128, FunctionType, RefType
 from wasmine.vm import memory, process, traps
+from wasmine.vm.codespace import CodeSpace
 
 if TYPE_CHECKING:
     from wasmine.api.function import Function, RawFunction
@@ -189,6 +190,14 @@ def prepare_frames(range_address: int) -> None:
     process.current().prepare_frames(range_address)
 
 
+def compile_on_call(stub: int) -> int:
+    """Compile a function that is called for the first time; where its code is."""
+    found = process.current().find_code(stub)
+    if found is None or not isinstance(found[0], CodeSpace):
+        raise InternalError("a function is called whose code is gone")
+    return found[0].compile_on_call(stub)
+
+
 def raise_exception(store: Store, address: int) -> None:
     """Raise the exception that nobody has caught."""
     raise exceptions.exception_at(store, address)
@@ -207,6 +216,7 @@ def memory_view(instance: Memory) -> memoryview:
 HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_array": Array,
     "wasmine_py_attach_thread": attach_thread,
+    "wasmine_py_compile_on_call": compile_on_call,
     "wasmine_py_convert_arguments": convert_arguments,
     "wasmine_py_convert_bits": convert_bits,
     "wasmine_py_convert_results": convert_results,

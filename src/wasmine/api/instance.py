@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -14,11 +13,13 @@ from wasmine.api.memory import Memory, in_address_space, style_name
 from wasmine.api.module import Module
 from wasmine.api.store import Store, store_for
 from wasmine.api.table import Table
+from wasmine.public import public
 from wasmine.vm.instance import Imports, InstanceHandle
 from wasmine.vm.memory import MemoryStyle
 from wasmine.wasm.module import Export
 
 
+@public
 class Exports(Mapping[str, Any]):
     """What an instance exports, by name: `exports.add`, `exports["add"]`, `dict(exports)`.
 
@@ -46,6 +47,8 @@ class Exports(Mapping[str, Any]):
         raise AttributeError(self._missing(name), name=name, obj=self)
 
     def _missing(self, name: str) -> str:
+        import difflib  # for messages only
+
         near = difflib.get_close_matches(str(name), self._externs, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"the instance exports nothing called {name!r}{hint}"
@@ -63,6 +66,7 @@ class Exports(Mapping[str, Any]):
         return f"<wasmine.Exports {', '.join(self._externs)}>"
 
 
+@public
 class Instance:
     """An instance of a module: `Instance(module, {"env": {"log": print}}).exports.main()`.
 

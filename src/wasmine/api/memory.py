@@ -12,6 +12,7 @@ from wasmine.api import native
 from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.api.thunks import ensure_runtime
+from wasmine.public import public
 from wasmine.types import I32, I64, MemoryType
 from wasmine.vm.memory import (
     DynamicMemory,
@@ -62,6 +63,7 @@ def style_name(style: MemoryStyle) -> compiler.MemoryStyle:
     return "static" if isinstance(style, StaticMemory) else "dynamic"
 
 
+@public
 class Memory(StoreObject):
     """A linear memory: `memory[0:4]`, `memory.read(0, 4)`, `memoryview(memory)`.
 

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Self
 
+from wasmine.abi.image import Image
 from wasmine.api import archive
-from wasmine.api.engine import Engine
+from wasmine.api.engine import Engine, Progress, Tier
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError
+from wasmine.public import public
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
+from wasmine.vm.code import Code, map_view
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
 from wasmine.wasm.validator import validate, validate_module
 
 if TYPE_CHECKING:
-    from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
 
+VALIDATED_AT_ONCE: Final = 128 * 1024
+"""Bytes of code up to which all bodies are checked when a module is made, even if each is compiled when
+it is first called. Bodies of larger modules are checked then, which the specification allows."""
 
+
+@public
 class Module:
     """A module: validated, compiled, and ready to be instantiated any number of times.
 
     `source` is the binary format as bytes, the text format as string or bytes, or the path of a file
     with either: a string that begins with a parenthesis is text, any other a path. Raises
     MalformedModule (MalformedText for text), InvalidModule or UnsupportedFeature with the place in the
-    module, and OSError for a path that cannot be read. Threads may share a module.
+    module, and OSError for a path that cannot be read. With an engine that compiles functions when they
+    are first called, errors in a body of a large module come out of the call. Threads may share a module.
     """
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
@@ -36,7 +45,10 @@ class Module:
         info = decode(read_source(source), engine.features)
         validate_module(info)
         self._prepare(info, engine)
-        self._own_image()
+        if not engine.is_lazy:
+            self._own_artifact()
+        elif info.code_size <= VALIDATED_AT_ONCE:
+            engine.validate_bodies(info)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info
@@ -60,13 +72,10 @@ class Module:
         own_count = len(self.info.memories) - self.info.imported_memories
         return (*imported, *[own] * own_count)
 
-    def _compile(self, styles: tuple[MemoryStyle, ...]) -> Image:
-        return self.engine.compile(self.info, styles)
-
-    def _own_image(self) -> Image:
+    def _own_artifact(self) -> Artifact:
         """The code for memories as this engine makes them."""
         memory = self.engine.memory
-        return self.artifact([memory] * self.info.imported_memories, memory).code.image
+        return self.artifact([memory] * self.info.imported_memories, memory)
 
     def artifact(self, imported: Sequence[MemoryStyle], own: MemoryStyle) -> Artifact:
         """The module's code for memories of these styles, compiled when it is first asked for."""
@@ -74,8 +83,18 @@ class Module:
         artifact = self._artifacts.get(styles)
         if artifact is None:
             ensure_runtime()
-            artifact = self._artifacts[styles] = Artifact(self.info, self._compile(styles))
+            # Of threads that get here together one makes what all use.
+            artifact = self._artifacts.setdefault(styles, self._make_artifact(styles))
         return artifact
+
+    def _make_artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:
+        if not self.engine.is_lazy:
+            return Artifact.compiled(self.info, self._load(styles))
+        return Artifact.lazy(self.info, self.engine.function_compiler(self.info, styles))
+
+    def _load(self, styles: tuple[MemoryStyle, ...], progress: Progress | None = None) -> Code:
+        """Code of the whole module, from the cache or compiled."""
+        return self.engine.load(self.info, styles, ensure_runtime().resolve, progress)
 
     def prepare_thunks(self) -> None:
         """Compile, in one go, the thunks that the module's imports and exports need."""
@@ -83,10 +102,8 @@ class Module:
             exports = (export.type for export in self.exports)
             imports = (import_.type for import_ in self.imports)
             THUNKS.prepare(
-                **{
-                    "entry": [type_ for type_ in exports if isinstance(type_, FunctionType)],
-                    "import": [type_ for type_ in imports if isinstance(type_, FunctionType)],
-                }
+                entry=[type_ for type_ in exports if isinstance(type_, FunctionType)],
+                host=[type_ for type_ in imports if isinstance(type_, FunctionType)],
             )
             self._thunks_ready = True
 
@@ -165,34 +182,79 @@ class Module:
         """The machine code of one function as assembly. Raises IndexError as `ir` does."""
         return self.engine.function_assembly(self.info, function)
 
-    def serialize(self) -> bytes:
-        """The compiled module as bytes for `deserialize`, for this version and this kind of CPU."""
-        return archive.pack(self.info.data, self._own_image(), self.engine)
+    def serialize(self, *, progress: Progress | None = None) -> bytes:
+        """The compiled module as bytes for `deserialize`, for this version and this kind of CPU.
+
+        An engine that compiles functions when they are first called compiles and optimises all of them
+        for this. With `progress` other processes help; it is told how many bytes of code are compiled,
+        and of how many.
+        """
+        memory = self.engine.memory
+        styles = self._styles([memory] * self.info.imported_memories, memory)
+        artifact = self._artifacts.get(styles)
+        image = None if artifact is None else artifact.image
+        if image is None:
+            image = self._load(styles, progress).image
+        return archive.pack(self.info.data, image, self.engine)
 
     @classmethod
     def deserialize(cls, data: bytes, *, engine: Engine | None = None) -> Self:
-        """A module from what `serialize` gave; nothing is compiled.
+        """A module from what `serialize` gave; nothing is compiled, and the machine code is trusted.
 
-        Raises DeserializeError for anything else, for another version or CPU, or for an engine
-        with other options.
+        Without an engine it gets one with the options that the module was compiled with. Raises
+        DeserializeError for anything else, for another version or CPU, or for an engine with other
+        options.
         """
-        engine = _engine_for(engine)
-        wasm, image = archive.unpack(bytes(memoryview(data)), engine)
+        found = archive.unpack(memoryview(bytes(memoryview(data))))
+
+        def load(resolve: Callable[[str], int]) -> Code:
+            return Code(Image.from_bytes(found.image, verify=False), resolve)
+
+        return cls._from_archive(found, engine, load)
+
+    @classmethod
+    def deserialize_file(
+        cls, path: str | os.PathLike[str], *, engine: Engine | None = None
+    ) -> Self:
+        """As `deserialize`, from a file, whose code is mapped and not copied.
+
+        So the file may be replaced, but not be written again, while the module is in use. Raises
+        OSError too.
+        """
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            found = archive.unpack(map_view(file.fileno(), 0, size) if size else memoryview(b""))
+
+            def load(resolve: Callable[[str], int]) -> Code:
+                return Code.map_file(file.fileno(), found.image_offset, resolve, verify=False)
+
+            return cls._from_archive(found, engine, load)
+
+    @classmethod
+    def _from_archive(
+        cls,
+        found: archive.Archive,
+        engine: Engine | None,
+        load: Callable[[Callable[[str], int]], Code],
+    ) -> Self:
+        if engine is None:
+            engine = archive.engine_for(found.options)
+        archive.check(found.options, _engine_for(engine))
         try:
-            info = decode(wasm, engine.features)
+            info = decode(found.wasm, engine.features)
         except CompileError as error:
             raise DeserializeError(f"the compiled module contains no module: {error}") from None
         self = cls.__new__(cls)
         self._prepare(info, engine)
-        ensure_runtime()
-        memory = engine.memory
-        styles = self._styles([memory] * self.info.imported_memories, memory)
-        self._artifacts[styles] = Artifact(self.info, image)
+        styles = self._styles([engine.memory] * info.imported_memories, engine.memory)
+        code = load(ensure_runtime().resolve)
+        self._artifacts[styles] = Artifact.compiled(info, code)
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
         engine = self.engine
-        return (_from_bytes, (self.info.data, engine.opt_level, engine.memory, engine.features))
+        options = (engine.opt_level, engine.memory, engine.features, engine.tier)
+        return (_from_bytes, (self.info.data, *options))
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -207,5 +269,8 @@ def _engine_for(engine: object) -> Engine:
     return engine
 
 
-def _from_bytes(data: bytes, opt_level: str, memory: MemoryStyle, features: Features) -> Module:
-    return Module(data, engine=Engine(opt_level=opt_level, memory=memory, features=features))
+def _from_bytes(
+    data: bytes, opt_level: str, memory: MemoryStyle, features: Features, tier: Tier
+) -> Module:
+    engine = Engine(opt_level=opt_level, memory=memory, features=features, tier=tier)
+    return Module(data, engine=engine)

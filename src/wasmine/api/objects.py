@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from wasmine.abi.objects import array_layout, struct_layout
 from wasmine.api.convert import from_bits, to_bits, to_integer
 from wasmine.api.owner import StoreObject
+from wasmine.public import public
 from wasmine.types import (
     F32,
     F64,
@@ -128,6 +129,7 @@ def to_field(field: FieldType, value: object, store: Store, what: str) -> int:
         raise kind(f"{what} ({field.storage}): {error}") from None
 
 
+@public
 class Struct(HeapObject):
     """A struct: `struct[0]`, `struct[0] = 1` if the field is mutable, `len(struct)`, iteration.
 
@@ -196,6 +198,7 @@ class Struct(HeapObject):
         return (self[number] for number in range(len(self)))
 
 
+@public
 class Array(HeapObject):
     """An array: `array[0]`, `array[1:3]`, `array[0] = 1` if it is mutable, `len(array)`, iteration.
 

@@ -6,27 +6,25 @@ modules never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
-from wasmine.compiler.native.boundary import entry_name, import_name, raw_name
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body, decode_body
 from wasmine.wasm.validator import validate_body
 
 if TYPE_CHECKING:
+    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.types import FunctionType
     from wasmine.wasm.module import ModuleInfo
 
 FUNCTIONS_PER_UNIT: Final = 1000
+BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
-
-THUNK_NAMES: Final = {"entry": entry_name, "raw": raw_name, "import": import_name}
-"""The symbol of a thunk for a function type, by the thunk's kind."""
 
 
 def checked_body(info: ModuleInfo, local_index: int) -> Body:
@@ -36,24 +34,65 @@ def checked_body(info: ModuleInfo, local_index: int) -> Body:
     return body
 
 
-def translate(info: ModuleInfo, indices: range, styles: tuple[MemoryStyle, ...]) -> str:
-    """LLVM IR of functions of a module, by their indices with imports.
+def validate_bodies(info: ModuleInfo) -> None:
+    """Check all bodies of a module. Raises MalformedModule or InvalidModule."""
+    for local_index in range(len(info.bodies)):
+        checked_body(info, local_index)
 
-    `styles` are those of the module's memories. Raises CompileError.
-    """
-    options = Options(memory_styles=styles, ssse3=target.host_machine().has("ssse3"))
+
+def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
+    """How code is generated on this processor for memories of these styles."""
+    return Options(styles, ssse3=target.host_machine().has("ssse3"), entries=entries)
+
+
+def translate(info: ModuleInfo, indices: Sequence[int], options: Options) -> str:
+    """LLVM IR of functions of a module, by their indices with imports. Raises CompileError."""
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
     return translate_unit(info, indices, options, bodies)
 
 
+def units(info: ModuleInfo) -> list[range]:
+    """The functions of a module as they are compiled together, by their indices with imports."""
+    first = start = info.imported_functions
+    found = []
+    size = 0
+    for index, body in enumerate(info.bodies, first):
+        size += body.end - body.start
+        if size >= BYTES_PER_UNIT or index + 1 - start == FUNCTIONS_PER_UNIT:
+            found.append(range(start, index + 1))
+            start, size = index + 1, 0
+    if start < len(info.functions) or not found:
+        found.append(range(start, len(info.functions)))
+    return found
+
+
+def compile_object(
+    info: ModuleInfo, indices: Sequence[int], options: Options, opt_level: str
+) -> bytes:
+    """Validate, translate and optimise functions of a module: an object to link. Raises CompileError."""
+    ir = translate(info, indices, options)
+    return target.emit_object(ir, target.host_machine(), opt_level)
+
+
+def compile_functions(
+    info: ModuleInfo, indices: Sequence[int], options: Options, opt_level: str
+) -> Image:
+    """Some functions of a module, to replace those that there are. Raises CompileError."""
+    return linker.link([compile_object(info, indices, options, opt_level)])
+
+
 def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level: str) -> Image:
     """Validate, translate, optimise and link all functions of a module. Raises CompileError."""
-    first, end = info.imported_functions, len(info.functions)
-    objects = []
-    for start in range(first, max(end, first + 1), FUNCTIONS_PER_UNIT):
-        ir = translate(info, range(start, min(start + FUNCTIONS_PER_UNIT, end)), styles)
-        objects.append(target.emit_object(ir, target.host_machine(), opt_level))
-    return linker.link(objects)
+    options = options_for(styles)
+    return linker.link([compile_object(info, unit, options, opt_level) for unit in units(info)])
+
+
+def compile_function(
+    info: ModuleInfo, local_index: int, styles: tuple[MemoryStyle, ...], opt_level: str
+) -> CompiledFunction | Image:
+    """The code of one function of a module, by its index without imports. Raises CompileError."""
+    index = info.imported_functions + local_index
+    return compile_functions(info, (index,), options_for(styles, entries=True), opt_level)
 
 
 def compile_thunks(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedText
+from wasmine.public import public
 
 Source: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str]
 
@@ -31,7 +31,8 @@ def read_source(source: object) -> bytes:
     if not isinstance(source, str | os.PathLike):
         kind = type(source).__name__
         raise TypeError(f"a module is given as bytes, text or a path, not {kind}")
-    data = Path(source).read_bytes()
+    with open(source, "rb") as file:
+        data = file.read()
     try:
         return _binary(data)
     except MalformedText as error:
@@ -43,6 +44,7 @@ def _binary(data: bytes) -> bytes:
     return wat2wasm(data) if _TEXT_BYTES.match(data) else data
 
 
+@public
 def wat2wasm(text: str | bytes, *, names: bool = True) -> bytes:
     """The binary format of a module in the text format.
 

@@ -17,6 +17,7 @@ from wasmine.api.objects import HeapObject
 from wasmine.api.owner import StoreObject as StoreObject
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import InternalError
+from wasmine.public import public
 from wasmine.types import DefinedType, FunctionType, RefType, TagType
 from wasmine.vm import process
 from wasmine.vm.heap import HeapStatistics
@@ -46,6 +47,7 @@ def _gate_type() -> type[Gate]:
     return native.traversable(Gate, resolve("wasmine_traverse"), resolve("wasmine_clear"))
 
 
+@public
 class Store:
     """Instances and objects that may refer to each other. They all live as long as their store.
 
@@ -208,7 +210,11 @@ class Store:
         explanation = HostCallable(name, type_, self)
         thunk = THUNKS.host(type_)
         return self._context.host_function(
-            function, explanation, thunk, self._engine.signatures.register(defined or type_)
+            function,
+            explanation,
+            thunk,
+            THUNKS.record(type_),
+            self._engine.signatures.register(defined or type_),
         )
 
     def reference_from(self, type_: RefType, value: object) -> int:

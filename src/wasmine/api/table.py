@@ -10,10 +10,12 @@ from wasmine.api.convert import check_type
 from wasmine.api.limits import check_limits
 from wasmine.api.store import Store, StoreObject, store_for
 from wasmine.errors import ResourceError, UnsupportedFeature
+from wasmine.public import public
 from wasmine.types import I32, I64, TableType
 from wasmine.vm.table import LinearTable
 
 
+@public
 class Table(StoreObject):
     """A table of references: `table[0]`, `table[0] = function`, `len(table)`.
 

@@ -1,15 +1,20 @@
-"""The compiled boundary: the runtime of the process, and thunks for each function type."""
+"""The native boundary: the runtime of the process, and thunks for function types."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from wasmine.abi.convention import erased
-from wasmine.api import hooks
+from wasmine.abi.boundary import SignatureRecord, describe
+from wasmine.abi.convention import ThunkKind, erased, thunk_name
+from wasmine.api import cache, hooks, loading
+from wasmine.api.cachekeys import PYTHON, make_key
 from wasmine.types import FunctionType
 from wasmine.vm import process
+from wasmine.vm.arena import Arena
 from wasmine.vm.code import Code
 
 if TYPE_CHECKING:
@@ -17,77 +22,147 @@ if TYPE_CHECKING:
 
 
 class Thunks:
-    """One thunk for each function type and direction, for the whole process.
+    """The description of each function type for generic thunks, and thunks made for some types.
 
-    Thunks depend on nothing but the type, and on that only as far as `erased` keeps it, so that
-    they are never freed.
+    They depend on nothing but the type, and on that only as far as `erased` keeps it, so that
+    they are never freed. A function that has the generic thunk changes over when its type gets one of
+    its own.
     """
 
     def __init__(self) -> None:
         # Re-entrant: a finalizer that runs meanwhile may need a thunk too.
         self._lock = threading.RLock()
+        self._arena = Arena()
         self._codes: list[Code] = []
-        self._addresses: Final[dict[str, dict[FunctionType, int]]] = {
-            "entry": {},
-            "raw": {},
-            "import": {},
+        self._records: Final[dict[FunctionType, int]] = {}
+        self._types: Final[dict[int, FunctionType]] = {}
+        self._own: Final[dict[ThunkKind, set[FunctionType]]] = {
+            "entry": set(),
+            "raw": set(),
+            "host": set(),
         }
+        self.on_hot: Callable[[FunctionType], object] = self._compile_hot
+        """Called with a type, as `erased` gives it, whose functions are called often by generic
+        thunks; the interpreter lock is held. What it raises is ignored."""
+
+    def record(self, type_: FunctionType) -> int:
+        """The address of the SignatureRecord that serves a function type.
+
+        Raises UnsupportedFeature if it has too many values.
+        """
+        known = self._records.get(type_)
+        return known or self._make_record(type_)
+
+    def _make_record(self, type_: FunctionType) -> int:
+        general = erased(type_)
+        with self._lock:
+            address = self._records.get(general)
+            if address is None:
+                content = describe(general, process.current().generic_host)
+                address = self._arena.allocate(len(content))
+                ctypes.memmove(address, content, len(content))
+                self._records[general] = address
+                self._types[address] = general
+            self._records[type_] = address
+            return address
 
     def entry(self, type_: FunctionType) -> int:
         """The address of the vectorcall function for functions of this type."""
-        return self._address("entry", type_)
+        return self._fields(type_).entry or process.current().generic_entry
 
     def raw(self, type_: FunctionType) -> int:
         """The same for calls with values as bits."""
-        return self._address("raw", type_)
+        return self._fields(type_).raw or process.current().generic_raw
 
     def host(self, type_: FunctionType) -> int:
         """The address of the function that stands for a Python callable of this type."""
-        return self._address("import", type_)
+        if erased(type_) in self._own["host"]:
+            return self._fields(type_).host
+        return process.current().host
 
-    def _address(self, kind: str, type_: FunctionType) -> int:
-        known = self._addresses[kind]
-        general = erased(type_)
-        if general not in known:
-            self.prepare(**{kind: [general]})
-        return known[general]
+    def _fields(self, type_: FunctionType) -> SignatureRecord:
+        return SignatureRecord.from_address(self.record(type_))
 
     def prepare(self, **wanted: Iterable[FunctionType]) -> None:
-        """Compile what is missing of thunks of these kinds, all together."""
-        with self._lock:
-            missing: dict[str, list[FunctionType]] = {kind: [] for kind in self._addresses}
-            for kind, types in wanted.items():
-                general = dict.fromkeys(map(erased, types))
-                missing[kind] = [t for t in general if t not in self._addresses[kind]]
-            if any(missing.values()):
-                self._compile(missing)
+        """Load what is missing of thunks of these kinds, all together.
 
-    def _compile(self, missing: dict[str, list[FunctionType]]) -> None:
+        If the cache has not got them they are compiled, if LLVM is loaded anyway.
+        """
+        with self._lock:
+            missing: dict[ThunkKind, list[FunctionType]] = {}
+            for kind, own in self._own.items():
+                general = dict.fromkeys(map(erased, wanted.get(kind, ())))
+                missing[kind] = [type_ for type_ in general if type_ not in own]
+            if any(missing.values()):
+                code = _load_thunks(missing)
+                if code is not None:
+                    self._use(code, missing)
+
+    def install(self, image: Image, types: dict[ThunkKind, list[FunctionType]]) -> None:
+        """Use the thunks in an image, which has one of each kind for all of these types."""
+        self._use(Code(image, process.current().resolve), types)
+
+    def _use(self, code: Code, types: dict[ThunkKind, list[FunctionType]]) -> None:
+        with self._lock:
+            self._codes.append(code)
+            for kind, members in types.items():
+                for type_ in members:
+                    setattr(self._fields(type_), kind, code.address(thunk_name(kind, type_)))
+                    self._own[kind].add(type_)
+
+    def hot(self, record: int) -> None:
+        """Functions of the type with this record are called often by generic thunks."""
+        self.on_hot(self._types[record])
+
+    def _compile_hot(self, type_: FunctionType) -> None:
+        self.prepare(entry=[type_], host=[type_])
+
+
+def _compiler_is_loaded() -> bool:
+    """Whether LLVM is in this process. Loading it takes longer than a million calls gain."""
+    return "llvmlite.binding" in sys.modules
+
+
+def _load_thunks(types: dict[ThunkKind, list[FunctionType]]) -> Code | None:
+    """Thunks of each kind for all of these types, or None if they would have to wait for LLVM."""
+
+    def compile_thunks() -> Image:
         from wasmine.api import pipeline
 
-        image = pipeline.compile_thunks(missing["entry"], missing["raw"], missing["import"])
-        code = Code(image, process.current().resolve)
-        self._codes.append(code)
-        for kind, types in missing.items():
-            name = pipeline.THUNK_NAMES[kind]
-            self._addresses[kind].update((type_, code.address(name(type_))) for type_ in types)
+        return pipeline.compile_thunks(types["entry"], types["raw"], types["host"])
+
+    names = sorted(thunk_name(kind, each) for kind, members in types.items() for each in members)
+    key = make_key("thunks", PYTHON, *names)
+    resolve = process.current().resolve
+    if _compiler_is_loaded():
+        return loading.load_or_make(cache.default(), key, compile_thunks, resolve)
+    return loading.load(cache.default(), key, resolve)
 
 
 THUNKS: Final = Thunks()
+_HOOKS: Final = {**hooks.HOOKS, "wasmine_py_hot_signature": THUNKS.hot}
 
 
-def _runtime_image() -> Image:
-    from wasmine.api import pipeline
+def _load_runtime(resolve: loading.Resolve) -> Code:
+    def compile_runtime() -> Image:
+        from wasmine.api import pipeline
 
-    return pipeline.compile_runtime()
+        return pipeline.compile_runtime()
+
+    key = make_key("runtime", PYTHON)
+    return loading.load_or_make(cache.default(), key, compile_runtime, resolve)
 
 
-def _heap_image() -> Image:
-    from wasmine.api import pipeline
+def _load_heap(resolve: loading.Resolve) -> Code:
+    def compile_heap() -> Image:
+        from wasmine.api import pipeline
 
-    return pipeline.compile_heap()
+        return pipeline.compile_heap()
+
+    key = make_key("heap", PYTHON)
+    return loading.load_or_make(cache.default(), key, compile_heap, resolve)
 
 
 def ensure_runtime() -> process.Process:
     """The native runtime of this process, installed if it is not yet."""
-    return process.install(_runtime_image, _heap_image, hooks.HOOKS)
+    return process.install(_load_runtime, _load_heap, _HOOKS)

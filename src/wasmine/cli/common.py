@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TextIO
 
 from wasmine import Engine, Features, Module
+from wasmine.frozen import Frozen
 from wasmine.wasm.features import ALL
 from wasmine.wasm.text.assembler import wat2wasm
 
@@ -52,8 +52,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Frozen):
     """A command: what its help says, its arguments, and what it does and returns as exit code."""
 
     name: str

@@ -262,10 +262,11 @@ def _source(
     """
     offset, unit, steps, code = segment
     stem = f"%g{position}q"
+    record = f.context_place(f"{stem}r", offset)
     f.append(
-        f"{stem}b = getelementptr i8, ptr %vmctx, i64 {offset + offset_of(VMSegment, 'base')}\n"
+        f"{stem}b = getelementptr i8, ptr {record}, i64 {offset_of(VMSegment, 'base')}\n"
         f"{stem} = load ptr, ptr {stem}b{IN_CONTEXT}\n"
-        f"{stem}lp = getelementptr i8, ptr %vmctx, i64 {offset + offset_of(VMSegment, 'length')}\n"
+        f"{stem}lp = getelementptr i8, ptr {record}, i64 {offset_of(VMSegment, 'length')}\n"
         f"{stem}l = load i64, ptr {stem}lp{IN_CONTEXT}\n"
         f"{stem}s = zext i32 {start} to i64\n"
         f"{stem}n = mul nuw i64 %g{position}z, {steps}\n"

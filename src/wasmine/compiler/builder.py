@@ -119,6 +119,11 @@ class FunctionBuilder:
             f"{name} = load {kind}, ptr {name}p{INVARIANT}{IN_CONTEXT}"
         )
 
+    def context_place(self, name: str, offset: int) -> str:
+        """The address of what lies `offset` bytes into VMContext; `name` is what it is called."""
+        self.append(f"{name} = getelementptr i8, ptr %vmctx, i64 {offset}")
+        return name
+
     def know(self, reference: str) -> None:
         """Remember that a reference is not null, until paths meet."""
         if reference[0] == "%":

@@ -324,11 +324,19 @@ Callee: TypeAlias = tuple[Signature, str, str]
 def _direct(f: FunctionBuilder, position: int, index: int) -> Callee:
     module = f.module
     signature = module.signature_of(index)
-    if index >= module.info.imported_functions:
-        f.callees.add(index)
-        return signature, f"@f{index}", "%vmctx"
     offsets = module.offsets
     body, environment = f"%b{position}", f"%m{position}"
+    local = index - module.info.imported_functions
+    if local >= 0:
+        if module.has_name(index):
+            f.callees.add(index)
+            return signature, f"@f{index}", "%vmctx"
+        f.context_load(f"%e{position}", "ptr", offsets.vmctx_entries())
+        f.append(
+            f"{body}p = getelementptr ptr, ptr %e{position}, i64 {local}\n"
+            f"{body} = load ptr, ptr {body}p{IN_CONTEXT}"
+        )
+        return signature, body, "%vmctx"
     f.context_load(body, "ptr", offsets.vmctx_imported_function_body(index))
     f.context_load(environment, "ptr", offsets.vmctx_imported_function_environment(index))
     return signature, body, environment

@@ -6,7 +6,7 @@ block of the functions that use them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -56,6 +56,9 @@ class Options:
     """Whether functions compare the stack pointer with the store's limit."""
     ssse3: bool = False
     """Whether the processor is an x86-64 with SSSE3, for vectors.SSSE3."""
+    entries: bool = False
+    """Whether functions of the module that a unit does not define are called through
+    VMContext.entries, where they can be replaced, and not by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +253,12 @@ class Lazy(dict[int, T]):
 class ModuleContext:
     """A module, where its parts lie in VMContext, and how its code is to be generated."""
 
-    def __init__(self, info: ModuleInfo, options: Options) -> None:
+    def __init__(
+        self, info: ModuleInfo, options: Options, defined: Container[int] = frozenset()
+    ) -> None:
+        """`defined` are the functions of the unit, if others are called through `entries`."""
         self.info = info
+        self._defined = defined
         self.options = options
         self.offsets = offsets = VMOffsets.for_host(info)
         self.memories = Lazy(lambda index: _memory(info, options, offsets, index))
@@ -269,6 +276,10 @@ class ModuleContext:
         if not self._has_objects:
             return frozenset()
         return frozenset(index for index, type_ in enumerate(locals_) if not type_.is_defaultable)
+
+    def has_name(self, function_index: int) -> bool:
+        """Whether a function of the module is called by name."""
+        return not self.options.entries or function_index in self._defined
 
     def type_index(self, type_: DefinedType) -> int:
         """An index of a defined type that the module names."""

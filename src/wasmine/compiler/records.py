@@ -15,12 +15,12 @@ import re
 from ctypes import Structure
 from itertools import count
 
-from wasmine.abi import heap, runtime, vmcontext
+from wasmine.abi import boundary, heap, runtime, vmcontext
 from wasmine.abi.vmcontext import offset_of
 
 RECORDS: dict[str, type[Structure]] = {
     name: record
-    for module in (vmcontext, heap, runtime)
+    for module in (vmcontext, heap, runtime, boundary)
     for name, record in vars(module).items()
     if isinstance(record, type) and issubclass(record, Structure)
 }

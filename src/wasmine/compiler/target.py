@@ -10,19 +10,16 @@ import functools
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from wasmine.compiler.architecture import by_name
 from wasmine.errors import InternalError
+from wasmine.frozen import Frozen
 
 if TYPE_CHECKING:
     from llvmlite import binding as llvm
 
 T = TypeVar("T")
-
-OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
-"""What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
 
 NATIVE: Final = "native"
 """For hand-written IR that is called often: what it says is to be inlined is."""
@@ -31,8 +28,7 @@ STENCILS: Final = "stencils"
 """For thousands of tiny functions: code generation only."""
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(Frozen):
     """The processor that code is generated for; part of the key of every compiled module."""
 
     triple: str

@@ -6,7 +6,7 @@ module link to the same code however its functions are spread over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from wasmine.abi.libcalls import OWN
@@ -109,14 +109,14 @@ class Unit:
 
 
 def translate_unit(
-    info: ModuleInfo, function_indices: Iterable[int], options: Options, bodies: Iterable[Body]
+    info: ModuleInfo, function_indices: Sequence[int], options: Options, bodies: Iterable[Body]
 ) -> str:
     """LLVM IR that defines these functions of a module.
 
     Indices count imports too, and none is an import's. `bodies` are theirs, in the same order,
     decoded and validated; a generator that does so on the way will do. Raises UnsupportedFeature.
     """
-    unit = Unit(ModuleContext(info, options))
+    unit = Unit(ModuleContext(info, options, frozenset(function_indices)))
     for index, body in zip(function_indices, bodies, strict=True):
         unit.add(index, body)
     return unit.text()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from array import array
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from struct import pack_into
-from typing import Final
+from typing import Final, Self
 
+from wasmine.abi.baseline import CompiledFunction
 from wasmine.abi.image import Image
 from wasmine.abi.runtime import VMINSTANCE_SIZE
+from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, offset_of
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.vm.code import Code
+from wasmine.vm.codespace import CodeSpace
 from wasmine.vm.process import current
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.module import ModuleInfo
@@ -23,19 +28,56 @@ DEFAULT_STACK_LIMIT: Final = 100 * 1024
 class Artifact:
     """The code of a module and what instantiating needs to know of it."""
 
-    def __init__(self, info: ModuleInfo, image: Image) -> None:
+    def __init__(self, info: ModuleInfo, code: Code | CodeSpace) -> None:
+        """`code` has all functions of the module; see `compiled` and `lazy`."""
         self.info: Final = info
         self.offsets: Final = VMOffsets.for_host(info)
-        process = current()
-        self.code: Final = Code(image, process.resolve)
-        self._registration = process.add_code(self.code, info)
+        self.code: Final = code
+        self._registration: object = None
         self._templates: Final[weakref.WeakKeyDictionary[SignatureRegistry, bytes]] = (
             weakref.WeakKeyDictionary()
         )
 
-    @cached_property
-    def function_addresses(self) -> list[int]:
-        """The addresses of the module's own functions, in order."""
+    @classmethod
+    def compiled(cls, info: ModuleInfo, code: Code) -> Self:
+        """The artifact of code of the whole module."""
+        self = cls(info, code)
+        self._registration = current().add_code(code, info)
+        return self
+
+    @classmethod
+    def lazy(
+        cls,
+        info: ModuleInfo,
+        compile_function: Callable[[int], CompiledFunction | Image],
+        *,
+        constants: bytes = b"",
+        counter_start: int = 0,
+    ) -> Self:
+        """The artifact of a module whose functions are compiled when they are first called.
+
+        The parameters are those of CodeSpace.
+        """
+        space = CodeSpace(
+            info,
+            current(),
+            compile_function,
+            compile_on_call=VMOffsets.for_host(info).vmctx_compile_on_call(),
+            constants=constants,
+            counter_start=counter_start,
+        )
+        return cls(info, space)
+
+    @property
+    def image(self) -> Image | None:
+        """All code of the module, None if its functions are compiled when they are first called."""
+        return self.code.image if isinstance(self.code, Code) else None
+
+    @property
+    def function_addresses(self) -> Sequence[int]:
+        """The addresses of the module's own functions, in order, as references to them hold them."""
+        if isinstance(self.code, CodeSpace):
+            return self.code.stubs()
         first = self.info.imported_functions
         return [self.code.address(f"f{first + i}") for i in range(len(self.info.bodies))]
 
@@ -70,12 +112,28 @@ class Artifact:
         put("Q", "trap_handler", 0, process.trap_handler)
         put("i", "stack_limit", 0, DEFAULT_STACK_LIMIT)
         put("i", "initial_stack_limit", 0, DEFAULT_STACK_LIMIT)
-        for local, body in enumerate(self.function_addresses):
-            index = info.imported_functions + local
-            put("QQ", "anyfuncs", index, body, numbers[info.functions[index]])
+        put("Q", "compile_on_call", 0, process.compile_on_call)
+        if isinstance(self.code, CodeSpace):
+            put("Q", "entries", 0, self.code.entries)
+        self._put_functions(content, numbers)
         # Passive segments; to the builtins all others look as if they had been dropped.
         for index, data in enumerate(info.data_segments):
             if data.mode == "passive":
                 length = data.end - data.start
                 put("QQ", "data_segments", index, self.data_address + data.start, length)
         return bytes(content)
+
+    def _put_functions(self, content: bytearray, numbers: Sequence[int]) -> None:
+        """Fill in the records of the module's own functions; there may be a hundred thousand."""
+        info, offsets = self.info, self.offsets
+        if not info.bodies:
+            return
+        words = memoryview(content)[: len(content) & -8].cast("Q")
+        stride = offsets.stride("anyfuncs") >> 3
+        first = VMINSTANCE_SIZE + offsets.element("anyfuncs", info.imported_functions) >> 3
+        body = first + (offset_of(VMCallerCheckedAnyfunc, "func_ptr") >> 3)
+        number = first + (offset_of(VMCallerCheckedAnyfunc, "type_index") >> 3)
+        end = first + len(info.bodies) * stride
+        words[body:end:stride] = array("Q", self.function_addresses)
+        own = info.functions[info.imported_functions :]
+        words[number:end:stride] = array("Q", map(numbers.__getitem__, own))

@@ -14,7 +14,7 @@ import weakref
 from array import array
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 from wasmine.abi.image import HEADER_SIZE, Header, Image, round_up
 from wasmine.errors import DeserializeError, InternalError, ResourceError
@@ -22,6 +22,8 @@ from wasmine.vm.mmap import Mmap
 
 _MACHINES: Final = {"x86_64": 62, "aarch64": 183, "arm64": 183}
 """What ELF calls the processors of systems."""
+MACHINE: Final = _MACHINES.get(os.uname().machine)
+"""What it calls this one; None if code is generated for no such processor."""
 
 _MAP_FIXED: Final = 0x10
 _READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
@@ -40,6 +42,33 @@ _mmap.restype = ctypes.c_size_t
 _munmap: Final = _libc.munmap
 _munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _MAP_FAILED: Final = ctypes.c_size_t(-1).value
+
+
+class NativeCode(Protocol):
+    """Code of a module that is mapped: what backtraces, signals and exceptions ask of it.
+
+    Addresses are those of instructions; for a return address pass it minus one.
+    """
+
+    @property
+    def base(self) -> int:
+        """Where the code begins; what is in the frames table counts from there."""
+
+    @property
+    def end(self) -> int:
+        """The address behind it."""
+
+    def frames_address(self) -> int:
+        """The address of a FrameTable in native form, for all code that there is now."""
+
+    def function_at(self, pc: int) -> int | None:
+        """The index, with imports, of the WebAssembly function at an address."""
+
+    def wasm_offset(self, pc: int) -> int | None:
+        """The offset in the module of what is at an address."""
+
+    def frame_size_at(self, pc: int) -> int | None:
+        """Bytes from the stack pointer to the canonical frame address."""
 
 
 class Code:
@@ -81,10 +110,10 @@ class Code:
         if os.fstat(fd).st_size < offset + header.total_size:  # or reading would be a bus error
             raise DeserializeError("truncated: the file ends within the image")
         self = cls.__new__(cls)
-        view = _map_view(fd, offset, header.total_size)
+        view = map_view(fd, offset, header.total_size)
         self._allocate(Image.from_bytes(view, verify=verify))
         if header.code_size:
-            _map_file(
+            map_file(
                 self.base, self.image.table_offset, _READ_EXECUTE, fd, offset + header.code_offset
             )
         self._fill_table(resolve)
@@ -92,7 +121,7 @@ class Code:
 
     def _allocate(self, image: Image) -> None:
         """Get writable memory for code and address table."""
-        if image.machine != _MACHINES.get(os.uname().machine):
+        if image.machine != MACHINE:
             raise DeserializeError("compiled for another processor")
         self.image = image
         # Empty code has an address too.
@@ -120,11 +149,13 @@ class Code:
             raise InternalError("this code has been closed")
         return self.base + self.image.extent(name).start
 
-    @cached_property
     def frames_address(self) -> int:
         """The address of the image's FrameTable in native form; it lives as long as this object."""
-        self._frames = ctypes.create_string_buffer(self.image.frame_table.native())
         return ctypes.addressof(self._frames)
+
+    @cached_property
+    def _frames(self) -> ctypes.Array[ctypes.c_char]:
+        return ctypes.create_string_buffer(self.image.frame_table.native())
 
     def contains(self, pc: int) -> bool:
         """Whether `pc` is the address of an instruction or a constant of the image."""
@@ -134,15 +165,34 @@ class Code:
         """Where in the image an address in it is."""
         return pc - self.base
 
+    def function_at(self, pc: int) -> int | None:
+        """The index, with imports, of the WebAssembly function that has the instruction at `pc`."""
+        extent = self.image.function_at(self.offset(pc))
+        index = "" if extent is None else extent.name.removeprefix("f")
+        return int(index) if index.isdecimal() else None
+
+    def wasm_offset(self, pc: int) -> int | None:
+        """The offset in the module that the instruction at `pc` came from, None if that is unknown."""
+        return self.image.wasm_offset(self.offset(pc))
+
+    def frame_size_at(self, pc: int) -> int | None:
+        """As Image.frame_size_at, for an address."""
+        return self.image.frame_size_at(self.offset(pc))
+
     def close(self) -> None:
         """Free the memory. Nothing may run in it, nor point to it. May be called again."""
         self._memory.close()
         self.base = self.end = 0
 
 
-def _map_file(address: int | None, size: int, protection: int, fd: int, offset: int) -> int:
-    """Map bytes of a file, at `address` in place of what is there, or anywhere."""
-    flags = mmap.MAP_PRIVATE | (_MAP_FIXED if address else 0)
+def map_file(
+    address: int | None, size: int, protection: int, fd: int, offset: int, *, shared: bool = False
+) -> int:
+    """Map bytes of a file, at `address` in place of what is there, or anywhere.
+
+    What is written to a `shared` mapping is seen in the others. Raises ResourceError.
+    """
+    flags = (mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE) | (_MAP_FIXED if address else 0)
     result = int(_mmap(address, size, protection, flags, fd, offset))
     if result == _MAP_FAILED:
         reason = os.strerror(ctypes.get_errno())
@@ -150,12 +200,12 @@ def _map_file(address: int | None, size: int, protection: int, fd: int, offset: 
     return result
 
 
-def _map_view(fd: int, offset: int, size: int) -> memoryview:
+def map_view(fd: int, offset: int, size: int) -> memoryview:
     """The bytes of a file, read when they are looked at.
 
     Unlike mmap.mmap this keeps no file descriptor open: there may be many images.
     """
-    address = _map_file(None, size, mmap.PROT_READ, fd, offset)
+    address = map_file(None, size, mmap.PROT_READ, fd, offset)
     buffer = (ctypes.c_ubyte * size).from_address(address)
     weakref.finalize(buffer, _munmap, address, size).atexit = False
     return memoryview(buffer).cast("B").toreadonly()

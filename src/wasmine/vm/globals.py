@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from dataclasses import dataclass
 from typing import Final
 
 from wasmine.abi.convention import is_counted
@@ -15,12 +14,12 @@ from wasmine.abi.heap import RootKind
 from wasmine.abi.objects import is_traced
 from wasmine.abi.vmcontext import VMGlobalDefinition
 from wasmine.errors import WasmineError
+from wasmine.frozen import Frozen
 from wasmine.types import F32, F64, I32, I64, V128, GlobalType, ValType
 from wasmine.vm.table import UNCOUNTED, ReferenceCounts
 
 
-@dataclass(frozen=True)
-class _Access:
+class _Access(Frozen):
     """Fields of the storage: for a value's bits, and for the value itself; its width in bits."""
 
     bits: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ from wasmine.abi.layout import align, size_of
 from wasmine.abi.objects import HEADER_SIZE
 from wasmine.abi.vmcontext import VMStoreContext
 from wasmine.errors import Trap, TrapCode
+from wasmine.frozen import Frozen
 from wasmine.vm import process
 from wasmine.vm.arena import Token, untrack
 from wasmine.vm.mmap import PAGE_SIZE, Mmap
@@ -171,8 +171,7 @@ class Root:
             self._roots.bury(self._memory)
 
 
-@dataclass(frozen=True)
-class HeapStatistics:
+class HeapStatistics(Frozen):
     """Sizes in bytes."""
 
     size: int = 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -40,7 +39,13 @@ from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
 from wasmine.vm.table import LinearTable
 from wasmine.vm.tags import TagCell
-from wasmine.wasm.module import ConstExpr, DataSegment, ElementSegment, ModuleInfo
+from wasmine.wasm.module import (
+    ConstExpr,
+    DataSegment,
+    ElementSegment,
+    FunctionItems,
+    ModuleInfo,
+)
 
 UNLIMITED_GAS: Final = (1 << 64) - 1
 
@@ -65,16 +70,16 @@ def _function_reference(vmctx: int, offsets: VMOffsets, index: int) -> int:
 RecordT = TypeVar("RecordT", bound=ctypes.Structure)
 
 
-@dataclass
 class Imports:
     """What an instance imports, each kind in the order of the module; functions by their record."""
 
-    functions: list[int] = field(default_factory=list)
-    """Addresses of VMCallerCheckedAnyfunc."""
-    tables: list[LinearTable] = field(default_factory=list)
-    memories: list[LinearMemory] = field(default_factory=list)
-    globals: list[GlobalCell] = field(default_factory=list)
-    tags: list[TagCell] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.functions: list[int] = []
+        """Addresses of VMCallerCheckedAnyfunc."""
+        self.tables: list[LinearTable] = []
+        self.memories: list[LinearMemory] = []
+        self.globals: list[GlobalCell] = []
+        self.tags: list[TagCell] = []
 
 
 class InstanceHandle:
@@ -269,7 +274,7 @@ class InstanceHandle:
     def _place_elements(self, index: int, element: ElementSegment) -> None:
         if element.mode == "declarative":
             return
-        references = [self._evaluate(item) for item in element.items]
+        references = self._references_of(element)
         if element.mode == "passive":
             if is_counted(element.type):
                 for reference in filter(None, references):
@@ -285,6 +290,14 @@ class InstanceHandle:
             return
         offset = self._evaluate(_required(element.offset))
         self.tables[element.table].store(offset, references)
+
+    def _references_of(self, element: ElementSegment) -> list[int]:
+        items = element.items
+        if not isinstance(items, FunctionItems):
+            return [self._evaluate(item) for item in items]
+        first = self.vmctx + self._offsets.begin("anyfuncs")
+        stride = self._offsets.stride("anyfuncs")
+        return [first + index * stride for index in items.indices]
 
     def _place_data(self, data: DataSegment) -> None:
         memory = self.memories[data.memory]

@@ -7,7 +7,6 @@ static memory without telling Python. Who exports a memory, and to whom, is not 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from enum import StrEnum
 from threading import RLock
 from typing import Any, Final, TypeAlias
@@ -19,6 +18,7 @@ from wasmine.abi.vmcontext import (
     VMMemoryDefinition,
 )
 from wasmine.errors import ResourceError
+from wasmine.frozen import Frozen
 from wasmine.types import I32, I64, Limits, MemoryType
 from wasmine.vm import process
 from wasmine.vm.mmap import Mmap
@@ -35,8 +35,7 @@ WASM_MAX_PAGES_64: Final = 1 << 48
 """Pages that 64-bit addresses reach."""
 
 
-@dataclass(frozen=True)
-class StaticMemory:
+class StaticMemory(Frozen):
     """Address space for the whole life of a memory, so that its base never moves.
 
     Accesses need no bounds check: a 32-bit index plus an offset below `offset_guard_size` ends
@@ -52,8 +51,7 @@ class StaticMemory:
     """Bytes that stay inaccessible behind the bound."""
 
 
-@dataclass(frozen=True)
-class DynamicMemory:
+class DynamicMemory(Frozen):
     """Address space for the present size; growing may move the base. Accesses need a check.
 
     A shared memory has address space for its maximum all the same, because it must not move.

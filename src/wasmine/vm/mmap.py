@@ -47,8 +47,12 @@ _get_buffer.argtypes = [ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_in
 _release_buffer: Final = ctypes.pythonapi.PyBuffer_Release
 _release_buffer.argtypes = [ctypes.POINTER(_PyBuffer)]
 _release_buffer.restype = None
-_mprotect: Final = ctypes.CDLL(None, use_errno=True).mprotect
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+_mprotect: Final = _libc.mprotect
 _mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_madvise: Final = _libc.madvise
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_MADV_REMOVE: Final = 9
 
 
 def round_up_to_page_size(size: int, page_size: int = PAGE_SIZE) -> int:
@@ -132,6 +136,13 @@ class Mmap:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def remove_pages(address: int, length: int) -> None:
+    """Give back the memory behind pages of a shared mapping; in all mappings they are zero then."""
+    if _madvise(address, length, _MADV_REMOVE):
+        reason = os.strerror(ctypes.get_errno())
+        raise ResourceError(f"cannot give back {length} bytes: {reason}")
 
 
 def _address(mapping: mmap.mmap) -> int:

@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-from wasmine.abi.image import Image
 from wasmine.abi.libcalls import BUILTINS
 from wasmine.abi.runtime import (
     WAIT_QUEUES,
@@ -33,7 +32,7 @@ from wasmine.abi.vmcontext import VMWaitQueue, size_of
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm import threads
 from wasmine.vm.arena import Arena, Token
-from wasmine.vm.code import Code
+from wasmine.vm.code import Code, NativeCode
 from wasmine.vm.mmap import Mmap
 from wasmine.wasm.module import ModuleInfo
 
@@ -57,6 +56,9 @@ _INTERRUPTING: Final = (
 )
 """Signals that programs handle in Python to stop, or to measure, what runs."""
 
+CodeLoader: TypeAlias = Callable[[Callable[[str], int]], Code]
+"""Gives mapped code, when it is given what resolves the names in it to addresses."""
+
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -76,7 +78,7 @@ class MappedCode(NamedTuple):
 
     base: int
     end: int
-    code: weakref.ref[Code]
+    code: weakref.ref[NativeCode]
     info: ModuleInfo
 
 
@@ -112,20 +114,20 @@ class Process:
 
     def __init__(
         self,
-        image: Image,
-        heap_image: Callable[[], Image],
+        load: CodeLoader,
+        load_heap: CodeLoader,
         hooks: Mapping[str, Callable[..., object]],
     ) -> None:
-        """Map the runtime's image and install the signal handlers.
+        """Load the runtime's code and install the signal handlers.
 
-        `heap_image` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
+        `load_heap` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
         """
         # Re-entrant: the garbage collector may drop other code while one is added.
         self._lock = threading.RLock()
         self._arena = Arena()
         address = self._arena.allocate(size_of(RuntimeState))
         self.state = RuntimeState.from_address(address)
-        self._heap_image = heap_image
+        self._load_heap = load_heap
         self._hooks = dict(hooks)
         self._symbols = {"wasmine_state": address, "_Py_NoneStruct": id(None)}
         self._symbols |= {name: id(hook) for name, hook in self._hooks.items()}
@@ -135,10 +137,15 @@ class Process:
         self._slots: dict[int, MappedCode] = {}
         self._free_slots: list[int] = []
         self._mapped: tuple[MappedCode, ...] = ()
-        self._code = Code(image, self.resolve)
+        self._code = load(self.resolve)
         self.state.thread_key = threads.create_key(self._code.address("wasmine_thread_exit"))
         self._handler = self._code.address("wasmine_handler")
         self.trap_handler = self._code.address("wasmine_trap")
+        self.generic_entry = self._code.address("wasmine_entry")
+        self.generic_raw = self._code.address("wasmine_raw")
+        self.generic_host = self._code.address("wasmine_generic_host")
+        self.host = self._code.address("wasmine_host")
+        self.compile_on_call = self._code.address("wasmine_compile_on_call")
         self.builtins = tuple(self._code.address(builtin.symbol) for builtin in BUILTINS)
         self._bind_functions()
         # Never freed, not even when the interpreter ends: the handlers stay installed, and threads
@@ -182,7 +189,7 @@ class Process:
             known = self.__dict__.get("heap")
             if known is not None:
                 return cast("HeapFunctions", known)
-            found = HeapFunctions(Code(self._heap_image(), self.resolve))
+            found = HeapFunctions(self._load_heap(self.resolve))
             for name in ("collect", "detach", "reattach"):
                 setattr(self.state, name, found.code.address(f"wasmine_heap_{name}"))
             return found
@@ -269,7 +276,7 @@ class Process:
         if _libc.sigaction(number, new_address, None if old is None else ctypes.byref(old)):
             raise ResourceError(f"cannot install the handler of signal {number}")
 
-    def add_code(self, code: Code, info: ModuleInfo) -> object:
+    def add_code(self, code: NativeCode, info: ModuleInfo) -> object:
         """Let faults in this code be traps, until nobody holds the result any more."""
         with self._lock:
             slot = self._free_slots.pop() if self._free_slots else self.state.range_count
@@ -292,7 +299,12 @@ class Process:
             code = self._slots[slot].code()
             if code is None:
                 raise InternalError("an exception passes through code that is gone")
-            self._ranges[slot].frames = code.frames_address
+            self._ranges[slot].frames = code.frames_address()
+
+    def forget_frames(self, registration: object) -> None:
+        """The frames of code are in another place than they were; `registration` is `add_code`'s."""
+        if isinstance(registration, _CodeRegistration):
+            self._ranges[registration].frames = 0
 
     def remove_code(self, slot: int) -> None:
         """The code in this slot is about to be unmapped."""
@@ -304,7 +316,7 @@ class Process:
             self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
             self._free_slots.append(slot)
 
-    def find_code(self, pc: int) -> tuple[Code, ModuleInfo] | None:
+    def find_code(self, pc: int) -> tuple[NativeCode, ModuleInfo] | None:
         """The mapped code that contains an address."""
         mapped = self._mapped
         position = bisect_right(mapped, pc, key=attrgetter("base"))
@@ -319,9 +331,8 @@ class Process:
         if found is None:
             return None
         code, info = found
-        extent = code.image.function_at(code.offset(pc))
-        index = "" if extent is None else extent.name.removeprefix("f")
-        return (info, int(index)) if index.isdecimal() else None
+        index = code.function_at(pc)
+        return None if index is None else (info, index)
 
     def current_thread(self) -> int:
         """The address of the calling thread's ThreadRecord, 0 before its first entry."""
@@ -354,6 +365,7 @@ class Process:
         )
         # A failure is told by the exception, which ctypes raises, and not by the result.
         self.enter: Callable[[int, int], None] = native("wasmine_enter", None, address, address)
+        self.stack_pointer: Callable[[], int] = native("wasmine_stack_pointer", address)
         self.leave: Callable[[int], None] = native("wasmine_leave", None, address)
 
 
@@ -362,15 +374,15 @@ _installing: Final = threading.RLock()
 
 
 def install(
-    image: Callable[[], Image],
-    heap_image: Callable[[], Image],
+    load: CodeLoader,
+    load_heap: CodeLoader,
     hooks: Mapping[str, Callable[..., object]],
 ) -> Process:
-    """The runtime of this process; `image` gives its code if it is not installed yet, `heap_image`
+    """The runtime of this process; `load` gives its code if it is not installed yet, `load_heap`
     that of the heap when one is needed."""
     with _installing:
         if not _process:
-            _process.append(Process(image(), heap_image, hooks))
+            _process.append(Process(load, load_heap, hooks))
         return _process[0]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from wasmine.abi.heap import RootKind
 from wasmine.abi.vmcontext import (
@@ -143,6 +144,7 @@ class StoreContext:
         """Objects that native records of the store point into. None may refer to this context."""
         self._record: Final = VMStoreContext.from_address(address)
         self._record.python_store = id(python_store)
+        _stores.add(self)
 
     def exclusively(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `action` while the store belongs to this thread, as during a call into it.
@@ -184,18 +186,20 @@ class StoreContext:
         return self._record.depth
 
     def host_function(
-        self, function: object, explanation: object, body: int, signature: int
+        self, function: object, explanation: object, body: int, record: int, signature: int
     ) -> int:
         """The address of a VMCallerCheckedAnyfunc for a Python callable.
 
-        `body` is the import thunk of its type, `signature` the number of the type, `explanation`
-        what the conversion of its results is given. Both objects live as long as the store.
+        `body` is the import thunk of its type, `record` the address of its SignatureRecord,
+        `signature` the number of the type, `explanation` what the conversion of its results is
+        given. Both objects live as long as the store.
         """
         environment = self.arena.allocate(size_of(VMHostFunction))
-        record = VMHostFunction.from_address(environment)
-        record.callable = id(function)
-        record.store = self.address
-        record.explanation = id(explanation)
+        fields = VMHostFunction.from_address(environment)
+        fields.callable = id(function)
+        fields.store = self.address
+        fields.explanation = id(explanation)
+        fields.signature = record
         self.roots.append((function, explanation))
         return self.functions.register(VMCallerCheckedAnyfunc(body, signature, (environment,)))
 
@@ -204,3 +208,11 @@ class StoreContext:
         """What `host_function` was given as the explanation of this record's callable."""
         record = VMHostFunction.from_address(anyfunc.vmctx.host_env)
         return ctypes.cast(record.explanation, ctypes.py_object).value
+
+
+_stores: Final[WeakSet[StoreContext]] = WeakSet()
+
+
+def live_stores() -> list[StoreContext]:
+    """All stores of this process."""
+    return list(_stores)

@@ -11,7 +11,7 @@ from typing import Final
 
 from wasmine.abi.vmcontext import ThreadRecord
 from wasmine.errors import Frame, Trap, TrapCode
-from wasmine.vm.code import Code
+from wasmine.vm.code import NativeCode
 from wasmine.vm.process import current
 from wasmine.wasm.module import ModuleInfo
 
@@ -27,7 +27,7 @@ def raise_trap(record_address: int) -> None:
     raise Trap(_CODES[record.trap_code], frames=frames)
 
 
-def _walk(pc: int, stack: bytes, found: tuple[Code, ModuleInfo] | None) -> Sequence[Frame]:
+def _walk(pc: int, stack: bytes, found: tuple[NativeCode, ModuleInfo] | None) -> Sequence[Frame]:
     """The WebAssembly frames from `pc` outwards, as far as the saved stack reaches.
 
     `stack` is the memory from the stack pointer upwards, `found` the code that contains `pc`.
@@ -38,9 +38,8 @@ def _walk(pc: int, stack: bytes, found: tuple[Code, ModuleInfo] | None) -> Seque
     position = 0
     while found is not None:
         code, info = found
-        offset = code.offset(pc)
-        frames += _frames(code, info, offset)
-        size = code.image.frame_size_at(offset)
+        frames += _frames(code, info, pc)
+        size = code.frame_size_at(pc)
         if size is None or position + size > len(stack):
             break
         position += size
@@ -50,17 +49,16 @@ def _walk(pc: int, stack: bytes, found: tuple[Code, ModuleInfo] | None) -> Seque
     return frames
 
 
-def _frames(code: Code, info: ModuleInfo, offset: int) -> list[Frame]:
-    """What was active at an offset of an image; nothing for the helpers that every image contains.
+def _frames(code: NativeCode, info: ModuleInfo, pc: int) -> list[Frame]:
+    """What was active at an address; nothing for the helpers that every image contains.
 
     Above the light pipeline LLVM inlines calls. The instruction then is another function's than
     the code; of the functions between the two nothing is known.
     """
-    extent = code.image.function_at(offset)
-    if extent is None or not extent.name.startswith("f") or not extent.name[1:].isdecimal():
+    index = code.function_at(pc)
+    if index is None:
         return []
-    index = int(extent.name[1:])
-    place = code.image.wasm_offset(offset)
+    place = code.wasm_offset(pc)
     if place is None:
         return [_frame(info, index, None)]
     owner = bisect_right(info.bodies, place, key=attrgetter("start")) - 1 + info.imported_functions

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from wasmine.frozen import Frozen
 from wasmine.wasi.descriptors import DescriptorTable
 from wasmine.wasi.guest import GuestMemory
 
 
-@dataclass(frozen=True)
-class Clocks:
+class Clocks(Frozen):
     """Where the program's time comes from: functions that return nanoseconds.
 
     Replace them for runs that repeat exactly. `sleep` takes seconds and is what a program that only

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from wasmine import Function, Instance, LinkError, Memory, Module
+from wasmine.frozen import Frozen
 from wasmine.wasi import clocks as clock_functions
 from wasmine.wasi import files, paths, polling, process, sockets
 from wasmine.wasi.context import Clocks, Context
@@ -119,8 +118,7 @@ class Environment:
         return 0
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Frozen):
     """How a program ended. The streams are empty unless they were captured."""
 
     exit_code: int
@@ -146,7 +144,7 @@ def run(
     `Module` and `Environment.instantiate` raise.
     """
     if argv is None:
-        argv = [Path(module).name if isinstance(module, (str, os.PathLike)) else "program"]
+        argv = [os.path.basename(module) if isinstance(module, (str, os.PathLike)) else "program"]
     if not isinstance(module, Module):
         module = Module(module)
     stdout = bytearray()

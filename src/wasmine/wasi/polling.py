@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import select
-from dataclasses import dataclass
 from struct import Struct
 
+from wasmine.frozen import Frozen
 from wasmine.wasi.abi import (
     EVENT,
     EVENT_FD_READWRITE_HANGUP,
@@ -34,8 +34,7 @@ _SELECT = {EventType.FD_READ: select.POLLIN, EventType.FD_WRITE: select.POLLOUT}
 _RIGHTS = {EventType.FD_READ: Rights.FD_READ, EventType.FD_WRITE: Rights.FD_WRITE}
 
 
-@dataclass(frozen=True)
-class _Subscription:
+class _Subscription(Frozen):
     """What is waited for: a wait of so many nanoseconds, or a descriptor of the host."""
 
     userdata: int
@@ -44,8 +43,7 @@ class _Subscription:
     host: int | None = None
 
 
-@dataclass(frozen=True)
-class _Event:
+class _Event(Frozen):
     userdata: int
     type: int
     errno: Errno = Errno.SUCCESS

@@ -7,13 +7,12 @@ host's and comes out of the outermost call into the program.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import and_
 from typing import Concatenate, Final, ParamSpec
 
 from wasmine.errors import InternalError
+from wasmine.frozen import Frozen
 from wasmine.types import I32, I64, FunctionType
 from wasmine.wasi.abi import ErrnoError, errno_of
 from wasmine.wasi.context import Context
@@ -94,8 +93,7 @@ _WITHOUT_RESULT: Final = frozenset({"proc_exit"})
 _NOT_IN_UNSTABLE: Final = frozenset({"sock_accept"})
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Frozen):
     """One function: its name, and name and kind of each parameter."""
 
     name: str
@@ -124,6 +122,9 @@ P = ParamSpec("P")
 Handler = Callable[..., None]
 _handlers: dict[tuple[str, str], Handler] = {}
 
+_VARARGS: Final = 4
+"""inspect.CO_VARARGS, without all that comes with importing that module."""
+
 
 def handler(
     *names: str, snapshot: str = SNAPSHOT
@@ -137,9 +138,9 @@ def handler(
     def bind(
         function: Callable[Concatenate[Context, P], None],
     ) -> Callable[Concatenate[Context, P], None]:
-        parameters = list(inspect.signature(function).parameters.values())[1:]
-        expected = tuple(parameter.name for parameter in parameters)
-        any_parameters = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+        code = function.__code__
+        expected = code.co_varnames[1 : code.co_argcount]
+        any_parameters = bool(code.co_flags & _VARARGS)
         for name in names:
             if name not in ROWS:
                 raise InternalError(f"WASI has no function {name}")

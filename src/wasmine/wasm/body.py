@@ -6,7 +6,6 @@ and reads what is frequent in place, the rest through `immediates`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
 
@@ -32,25 +31,27 @@ from wasmine.wasm.reader import (
 from wasmine.wasm.typecodes import read_val_type
 
 
-@dataclass(slots=True)
 class Body:
     """A decoded function body. `codes`, `immediates` and `offsets` have one item per instruction.
 
     The representation of immediates by kind is described in `opcodes.IMMEDIATES`.
     """
 
-    locals: list[ValType]
-    """Types of the parameters, then of the declared locals."""
-    declared: set[ValType]
-    """The types that occur among the declared locals."""
-    declared_count: int
-    """How many of the locals are declared, and not parameters."""
-    codes: list[int]
-    """Indices into `OPCODES`; the last one is the `end` of the function."""
-    immediates: list[object]
-    """None without one, the value itself if there is one, a tuple of several."""
-    offsets: list[int]
-    """Where in the module each instruction begins."""
+    __slots__ = ("codes", "declared", "declared_count", "immediates", "locals", "offsets")
+
+    def __init__(self) -> None:
+        self.locals: list[ValType] = []
+        """Types of the parameters, then of the declared locals."""
+        self.declared: set[ValType] = set()
+        """The types that occur among the declared locals."""
+        self.declared_count = 0
+        """How many of the locals are declared, and not parameters."""
+        self.codes: list[int] = []
+        """Indices into `OPCODES`; the last one is the `end` of the function."""
+        self.immediates: list[object] = []
+        """None without one, the value itself if there is one, a tuple of several."""
+        self.offsets: list[int] = []
+        """Where in the module each instruction begins."""
 
 
 def decode_body(info: ModuleInfo, local_index: int) -> Body:
@@ -61,7 +62,7 @@ def decode_body(info: ModuleInfo, local_index: int) -> Body:
     entry = info.bodies[local_index]
     # an integer may run over the end of the body and be wrong there
     reader = Reader(info.data[entry.start : entry.end + _OVERRUN], entry.start)
-    body = Body([], set(), 0, [], [], [])
+    body = Body()
     try:
         _read_locals(info, local_index, reader, body)
         end = entry.start + _decode(reader, info, body)
@@ -84,7 +85,7 @@ _OVERRUN: Final = 16
 def decode_locals(info: ModuleInfo, local_index: int) -> list[ValType]:
     """The types of a function's parameters and locals. Raises what `decode_body` raises for them."""
     entry = info.bodies[local_index]
-    body = Body([], set(), 0, [], [], [])
+    body = Body()
     _read_locals(info, local_index, Reader(info.data[entry.start : entry.end], entry.start), body)
     return body.locals
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Literal
@@ -19,12 +20,12 @@ from wasmine.wasm.module import (
     DataSegment,
     ElementSegment,
     Export,
+    FunctionItems,
     Import,
     Kind,
     ModuleInfo,
     Section,
 )
-from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.reader import Reader
 from wasmine.wasm.typecodes import (
     read_element_type,
@@ -237,14 +238,11 @@ _EXPRESSIONS: Final = 4
 
 
 def _read_elements(reader: Reader, info: ModuleInfo) -> None:
-    functions = _FunctionReferences()
     for _ in range(reader.count(limits.ELEMENT_SEGMENTS, "element segments")):
-        info.elements.append(_read_element_segment(reader, info, functions))
+        info.elements.append(_read_element_segment(reader, info))
 
 
-def _read_element_segment(
-    reader: Reader, info: ModuleInfo, functions: _FunctionReferences
-) -> ElementSegment:
+def _read_element_segment(reader: Reader, info: ModuleInfo) -> ElementSegment:
     start = reader.offset
     flags = reader.u32()
     phrase = "malformed elements segment kind"
@@ -272,30 +270,14 @@ def _read_element_segment(
     if flags & _EXPRESSIONS:
         items = [read_constant_expression(reader, info) for _ in range(count)]
     else:
-        items = functions.read(reader, count)
+        items = _read_function_items(reader, info, count)
     return ElementSegment(flags, mode, type_, table, offset, items)
 
 
-class _FunctionReferences:
-    """The expression `ref.func i` of each function index, once per module: segments repeat them."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, ConstExpr] = {}
-
-    def read(self, reader: Reader, count: int) -> list[ConstExpr]:
-        known = self._known
-        items = []
-        for _ in range(count):
-            offset = reader.offset
-            index = reader.u32()
-            item = known.get(index)
-            if item is None:
-                item = known[index] = ConstExpr(((_REF_FUNC, index),), offset)
-            items.append(item)
-        return items
-
-
-_REF_FUNC: Final = BY_NAME["ref.func"]
+def _read_function_items(reader: Reader, info: ModuleInfo, count: int) -> FunctionItems:
+    start = reader.offset
+    u32 = reader.u32
+    return FunctionItems(array("I", [u32() for _ in range(count)]), info.data, start)
 
 
 def _read_data_count(reader: Reader, info: ModuleInfo) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
 from typing import Final, Self
 
 from wasmine.errors import CompileError, MalformedModule
+from wasmine.frozen import Frozen
+from wasmine.public import public
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Features:
+@public
+class Features(Frozen, kw_only=True):
     """Proposals that modules may use, beyond the first version of WebAssembly.
 
     `Features(gc=False)` is the default, WebAssembly 3.0 and threads, without one; `Features.of(["simd"])`
@@ -54,15 +55,15 @@ class Features:
     """The instructions for exceptions that came before those of WebAssembly 3.0."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for field in Features.defaults:
+            value = getattr(self, field)
             if not isinstance(value, bool):
-                raise TypeError(f"{field.name} is True or False, not {value!r}")
+                raise TypeError(f"{field} is True or False, not {value!r}")
 
     @classmethod
     def of(cls, proposals: Iterable[str]) -> Self:
         """These proposals and no others; they are named with hyphens. Raises ValueError for others."""
-        names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
+        names = {field.replace("_", "-"): field for field in Features.defaults}
         values = dict.fromkeys(names.values(), False)
         for proposal in proposals:
             if proposal not in names:
@@ -72,15 +73,15 @@ class Features:
 
     def __iter__(self) -> Iterator[str]:
         """The names of the proposals that are on, with hyphens."""
-        for field in fields(self):
-            if getattr(self, field.name):
-                yield field.name.replace("_", "-")
+        for field in Features.defaults:
+            if getattr(self, field):
+                yield field.replace("_", "-")
 
     def __repr__(self) -> str:
         different = (
-            f"{field.name}={getattr(self, field.name)}"
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
+            f"{field}={getattr(self, field)}"
+            for field, default in Features.defaults.items()
+            if getattr(self, field) != default
         )
         return f"Features({', '.join(different)})"
 
@@ -107,4 +108,4 @@ class Features:
 
 
 DEFAULT: Final = Features()
-ALL: Final = Features(**{field.name: True for field in fields(Features)})
+ALL: Final = Features(**dict.fromkeys(Features.defaults, True))

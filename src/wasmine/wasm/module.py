@@ -6,12 +6,13 @@ Function bodies stay where they are in the bytes; `decode_body` reads one of the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Literal, TypeAlias, get_args
+from itertools import islice
+from typing import Final, Literal, TypeAlias, get_args, overload
 
 from wasmine.errors import CompileError, InvalidModule
+from wasmine.frozen import Frozen
 from wasmine.types import (
     DefinedType,
     FunctionType,
@@ -23,30 +24,71 @@ from wasmine.types import (
 )
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.names import Names, read_names, read_producers
-from wasmine.wasm.opcodes import Opcode
+from wasmine.wasm.opcodes import BY_NAME, Opcode
 
 Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
 Space: TypeAlias = Literal["func", "table", "memory", "global", "tag", "type", "export", "start"]
 
+_REF_FUNC: Final = BY_NAME["ref.func"]
 
-@dataclass(frozen=True, slots=True)
-class SubType:
+
+class SubType(Frozen):
     """What a type that is declared with `sub` says about other types."""
 
     final: bool
     supertypes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ConstExpr:
+class ConstExpr(Frozen, eq=False):
     """A constant expression: instructions with their immediates, without the final `end`."""
 
     instructions: tuple[tuple[Opcode, object], ...]
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class FunctionItems(Sequence[ConstExpr]):
+    """Items of an element segment that are written as indices of functions: of each the expression
+    `ref.func`. There may be many, and most uses need the indices only."""
+
+    __slots__ = ("_data", "_start", "indices")
+
+    def __init__(self, indices: array[int], data: bytes, start: int) -> None:
+        """The indices are written from `start` in the module's bytes on."""
+        self.indices: Final = indices
+        self._data = data
+        self._start = start
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, place: int) -> ConstExpr: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[ConstExpr]: ...
+    def __getitem__(self, place: int | slice) -> ConstExpr | list[ConstExpr]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        index = self.indices[place]
+        return ConstExpr(((_REF_FUNC, index),), self.offset(place))
+
+    def __iter__(self) -> Iterator[ConstExpr]:
+        for index, offset in zip(self.indices, self._offsets(), strict=False):
+            yield ConstExpr(((_REF_FUNC, index),), offset)
+
+    def offset(self, place: int) -> int:
+        """The offset in the module of an item."""
+        return next(islice(self._offsets(), place % len(self), None))
+
+    def _offsets(self) -> Iterator[int]:
+        data, offset = self._data, self._start
+        while True:
+            yield offset
+            while data[offset] >= 0x80:
+                offset += 1
+            offset += 1
+
+
+class Import(Frozen):
     """What a module asks for; `type` is a type index for functions and tags."""
 
     module: str
@@ -55,8 +97,7 @@ class Import:
     type: int | TableType | MemoryType | GlobalType
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Frozen):
     """What a module gives out, by its index among its kind."""
 
     name: str
@@ -64,8 +105,7 @@ class Export:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class ElementSegment:
+class ElementSegment(Frozen):
     """References to put into a table; `offset` is None unless the segment is active."""
 
     form: int
@@ -87,8 +127,7 @@ class ElementSegment:
         return bool(self.form & 4)
 
 
-@dataclass(frozen=True, slots=True)
-class DataSegment:
+class DataSegment(Frozen):
     """Bytes `start` to `end` of the module, to put into a memory."""
 
     mode: Literal["active", "passive"]
@@ -98,16 +137,14 @@ class DataSegment:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class CodeEntry:
+class CodeEntry(Frozen):
     """Where in the module a function's locals and body are."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class CustomSection:
+class CustomSection(Frozen):
     """A section that the specification gives no meaning: its content is `start` to `end`."""
 
     name: str
@@ -115,8 +152,7 @@ class CustomSection:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Frozen):
     """Where in the module the content of a section is; its number says of what kind it is."""
 
     number: int
@@ -124,54 +160,57 @@ class Section:
     end: int
 
 
-@dataclass(eq=False)
 class ModuleInfo:
     """A decoded module. Index spaces begin with what is imported, as in the specification."""
 
-    data: bytes
-    features: Features = DEFAULT
-    """The proposals that the module may use."""
-    resolve: bool = True
-    """Whether type indices in types and immediates become the types that they stand for. As they
-    are written, they are for printing only: not even a group's members know of each other."""
-    types: list[DefinedType] = field(default_factory=list)
-    rec_groups: list[tuple[int, int]] = field(default_factory=list)
-    """Explicit recursion groups: index of the first type and number of types."""
-    subtypes: dict[int, SubType] = field(default_factory=dict)
+    def __init__(self, data: bytes, features: Features = DEFAULT, resolve: bool = True) -> None:
+        self.data: Final = data
+        self.features: Final = features
+        """The proposals that the module may use."""
+        self.resolve: Final = resolve
+        """Whether type indices in types and immediates become the types that they stand for. As they
+        are written, they are for printing only: not even a group's members know of each other."""
+        self.types: list[DefinedType] = []
+        self.rec_groups: list[tuple[int, int]] = []
+        """Explicit recursion groups: index of the first type and number of types."""
+        self.subtypes: dict[int, SubType] = {}
 
-    imports: list[Import] = field(default_factory=list)
-    functions: list[int] = field(default_factory=list)
-    """Type index of every function."""
-    tables: list[TableType] = field(default_factory=list)
-    memories: list[MemoryType] = field(default_factory=list)
-    globals: list[GlobalType] = field(default_factory=list)
-    tags: list[int] = field(default_factory=list)
-    """Type index of every tag."""
-    imported_functions: int = 0
-    imported_tables: int = 0
-    imported_memories: int = 0
-    imported_globals: int = 0
-    imported_tags: int = 0
+        self.imports: list[Import] = []
+        self.functions: list[int] = []
+        """Type index of every function."""
+        self.tables: list[TableType] = []
+        self.memories: list[MemoryType] = []
+        self.globals: list[GlobalType] = []
+        self.tags: list[int] = []
+        """Type index of every tag."""
+        self.imported_functions = 0
+        self.imported_tables = 0
+        self.imported_memories = 0
+        self.imported_globals = 0
+        self.imported_tags = 0
 
-    exports: list[Export] = field(default_factory=list)
-    start: int | None = None
-    global_initializers: list[ConstExpr] = field(default_factory=list)
-    """One for each global that is not imported."""
-    table_initializers: list[ConstExpr | None] = field(default_factory=list)
-    """One for each table that is not imported; None where its elements start as null."""
-    elements: list[ElementSegment] = field(default_factory=list)
-    data_count: int | None = None
-    """What the data count section says, None without one."""
-    data_segments: list[DataSegment] = field(default_factory=list)
-    bodies: list[CodeEntry] = field(default_factory=list)
-    """One for each function that is not imported."""
-    sections: list[Section] = field(default_factory=list)
-    """All sections, in their order."""
-    custom_sections: list[CustomSection] = field(default_factory=list)
-    places: dict[Space, array[int]] = field(
-        default_factory=lambda: {space: array("Q") for space in get_args(Space)}
-    )
-    """Offsets in the module: of each type, function and so on, imported ones at their import."""
+        self.exports: list[Export] = []
+        self.start: int | None = None
+        self.global_initializers: list[ConstExpr] = []
+        """One for each global that is not imported."""
+        self.table_initializers: list[ConstExpr | None] = []
+        """One for each table that is not imported; None where its elements start as null."""
+        self.elements: list[ElementSegment] = []
+        self.data_count: int | None = None
+        """What the data count section says, None without one."""
+        self.data_segments: list[DataSegment] = []
+        self.bodies: list[CodeEntry] = []
+        """One for each function that is not imported."""
+        self.sections: list[Section] = []
+        """All sections, in their order."""
+        self.custom_sections: list[CustomSection] = []
+        self.places: dict[Space, array[int]] = {space: array("Q") for space in get_args(Space)}
+        """Offsets in the module: of each type, function and so on, imported ones at their import."""
+
+    @property
+    def code_size(self) -> int:
+        """Bytes of all bodies, and of what is between them."""
+        return self.bodies[-1].end - self.bodies[0].start if self.bodies else 0
 
     def function_type(self, type_index: int, offset: int | None = None) -> FunctionType:
         """The function type with this index.
@@ -208,7 +247,10 @@ class ModuleInfo:
         found = {entry.index for entry in self.exports if entry.kind == "func"}
         expressions = {*self.global_initializers, *filter(None, self.table_initializers)}
         for segment in self.elements:
-            expressions.update(segment.items)
+            if isinstance(segment.items, FunctionItems):
+                found.update(segment.items.indices)
+            else:
+                expressions.update(segment.items)
         for expression in expressions:
             found.update(
                 immediate

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedModule
@@ -19,22 +18,22 @@ NameMap: TypeAlias = dict[int, str]
 IndirectNameMap: TypeAlias = dict[int, NameMap]
 
 
-@dataclass
 class Names:
     """Names by index; of what lies inside a function or type, by its index first."""
 
-    module: str | None = None
-    functions: NameMap = field(default_factory=dict)
-    locals: IndirectNameMap = field(default_factory=dict)
-    labels: IndirectNameMap = field(default_factory=dict)
-    types: NameMap = field(default_factory=dict)
-    tables: NameMap = field(default_factory=dict)
-    memories: NameMap = field(default_factory=dict)
-    globals: NameMap = field(default_factory=dict)
-    elements: NameMap = field(default_factory=dict)
-    data_segments: NameMap = field(default_factory=dict)
-    fields: IndirectNameMap = field(default_factory=dict)
-    tags: NameMap = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.module: str | None = None
+        self.functions: NameMap = {}
+        self.locals: IndirectNameMap = {}
+        self.labels: IndirectNameMap = {}
+        self.types: NameMap = {}
+        self.tables: NameMap = {}
+        self.memories: NameMap = {}
+        self.globals: NameMap = {}
+        self.elements: NameMap = {}
+        self.data_segments: NameMap = {}
+        self.fields: IndirectNameMap = {}
+        self.tags: NameMap = {}
 
 
 def read_names(content: bytes) -> Names:

@@ -14,9 +14,9 @@ feature     the proposal that brought the instruction; `mvp` for the first versi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from wasmine.frozen import Frozen
 from wasmine.types import F32, F64, I32, I64, V128, ValType
 
 IMMEDIATES: Final = {
@@ -628,8 +628,7 @@ TABLE: Final = """
 _TYPES: Final = {type_.name: type_ for type_ in (I32, I64, F32, F64, V128)}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Opcode:
+class Opcode(Frozen, eq=False):
     """One row of the table. `index` is its position, which stands for it in a decoded body."""
 
     index: int

@@ -22,7 +22,14 @@ from wasmine.wasm.code_validator import validate_body
 from wasmine.wasm.constants import check_constant
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
-from wasmine.wasm.module import DataSegment, ElementSegment, Kind, ModuleInfo, SubType
+from wasmine.wasm.module import (
+    DataSegment,
+    ElementSegment,
+    FunctionItems,
+    Kind,
+    ModuleInfo,
+    SubType,
+)
 from wasmine.wasm.rules import check_known
 
 __all__ = ["validate", "validate_body", "validate_module"]
@@ -216,7 +223,14 @@ def _check_element(info: ModuleInfo, segment: ElementSegment) -> None:
             raise InvalidModule(message, segment.offset.offset)
         check_constant(info, segment.offset, table.address, globals_)
     check_known(segment.type)
-    for item in set(segment.items):
+    items = segment.items
+    if isinstance(items, FunctionItems):  # references to functions of any type will do
+        if items and max(items.indices) >= len(info.functions):
+            unknown = next(i for i in items.indices if i >= len(info.functions))
+            place = items.offset(items.indices.index(unknown))
+            raise InvalidModule(f"unknown function {unknown}", place)
+        return
+    for item in items:
         check_constant(info, item, segment.type, globals_)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from wasmine.frozen import Frozen
 
 
 class Use(Enum):
@@ -35,8 +36,7 @@ class Fixups(NamedTuple):
     """For the index of a symbol the place of its cell in the address table."""
 
 
-@dataclass(frozen=True, eq=False)
-class Architecture:
+class Architecture(Frozen, eq=False):
     """A processor."""
 
     name: str

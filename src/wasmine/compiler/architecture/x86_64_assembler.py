@@ -164,12 +164,6 @@ def add_immediate64(register: int, value: int) -> bytes:
 
 
 @cached
-def shift_right64(register: int, count: int) -> bytes:
-    """Shifts zeros in."""
-    return _rex(1, 0, register) + b"\xc1" + _registers(5, register) + bytes((count,))
-
-
-@cached
 def push(register: int) -> bytes:
     return _rex(0, 0, register) + bytes((0x50 | register & 7,))
 
@@ -204,7 +198,8 @@ def jump_if(condition: int) -> bytes:
 JUMP: Final = b"\xe9" + RELATIVE
 CALL_CELL: Final = b"\xff\x15" + RELATIVE
 """Calls what a cell holds the address of."""
-RETURN: Final = b"\xc3"
+RETURN_WASM: Final = b"\xc2\x08\x00"
+"""ret $8: see abi.convention."""
 TRAP: Final = b"\x0f\x0b"
 """ud2"""
 
@@ -232,14 +227,6 @@ def load_scaled32(register: int, base: int, index: int) -> bytes:
 # sub dword [rip + distance], 1; the immediate byte follows the distance.
 COUNT_DOWN: Final = b"\x83\x2d" + RELATIVE + b"\x01"
 COUNT_DOWN_TRAILING: Final = 1
-FENCE: Final = b"\x0f\xae\xf0"
-"""mfence"""
-
-
-@cached
-def test_low_byte(mask: int) -> bytes:
-    """Whether any of these bits is set in RAX."""
-    return bytes((0xA8, mask))
 
 
 @cached
@@ -247,12 +234,6 @@ def lea_scaled64(register: int, base: int, index: int) -> bytes:
     """register = base + 8 * index; `base` is none of rbp and r13."""
     rex = 0x48 | register >> 3 << 2 | index >> 3 << 1 | base >> 3
     return bytes((rex, 0x8D, (register & 7) << 3 | 4, 3 << 6 | (index & 7) << 3 | base & 7))
-
-
-@cached
-def multiply_immediate64(register: int, other: int, value: int) -> bytes:
-    """register = other * value; `value` is signed and has 32 bits."""
-    return _rex(1, register, other) + b"\x69" + _registers(register, other) + _INT32.pack(value)
 
 
 @cached
@@ -330,3 +311,79 @@ def set_if(condition: int, register: int) -> bytes:
 
 SKIP_IF_UNORDERED: Final = b"\x7a\x06"
 """jp over a jump of 6 bytes, as `jump_if` gives."""
+
+
+@cached
+def shift_right64(register: int, count: int) -> bytes:
+    """Shifts zeros in."""
+    return _rex(1, 0, register) + b"\xc1" + _registers(5, register) + bytes((count,))
+
+
+FENCE: Final = b"\x0f\xae\xf0"
+"""mfence"""
+
+
+@cached
+def test_low_byte(mask: int) -> bytes:
+    """Whether any of these bits is set in RAX."""
+    return bytes((0xA8, mask))
+
+
+# --- fields, elements, references ------------------------------------------------------------------
+
+# (register, base, displacement)
+load8_u: Final = _load_like(b"\x0f\xb6", 0)
+load8_s: Final = _load_like(b"\x0f\xbe", 0)
+load16_u: Final = _load_like(b"\x0f\xb7", 0)
+load16_s: Final = _load_like(b"\x0f\xbf", 0)
+"""Extended to 32 bits; the upper half becomes zero."""
+store16: Final = _load_like(b"\x89", 0, b"\x66")
+load_x32: Final = _load_like(b"\x0f\x10", 0, b"\xf3")
+store_x32: Final = _load_like(b"\x0f\x11", 0, b"\xf3")
+"""movss"""
+
+
+@cached
+def store8(register: int, base: int, displacement: int) -> bytes:
+    # Without a prefix the numbers from 4 to 7 are those of other parts of registers.
+    rex = _rex(0, register, base, always=True)
+    return rex + b"\x88" + _memory(register, base, displacement)
+
+
+@cached
+def lea_indexed(to: int, base: int, index: int, scale: int, displacement: int = 0) -> bytes:
+    """`to` becomes the address base + index * scale + displacement; `scale` is 1, 2, 4 or 8."""
+    rex = 0x48 | to >> 3 << 2 | index >> 3 << 1 | base >> 3
+    sib = (scale.bit_length() - 1) << 6 | (index & 7) << 3 | base & 7
+    return bytes((rex, 0x8D, 0x84 | (to & 7) << 3, sib)) + _INT32.pack(displacement)
+
+
+def _immediate8(operation: int, wide: int, opcode: int) -> Callable[[int, int], bytes]:
+    @cached
+    def instruction(register: int, value: int) -> bytes:
+        rex = _rex(wide, 0, register)
+        return rex + bytes((opcode,)) + _registers(operation, register) + bytes((value & 0xFF,))
+
+    return instruction
+
+
+# (register, value); the value is signed and has 8 bits
+or_immediate: Final = _immediate8(1, 1, 0x83)
+and_immediate32: Final = _immediate8(4, 0, 0x83)
+xor_immediate: Final = _immediate8(6, 1, 0x83)
+shift_left32: Final = _immediate8(4, 0, 0xC1)
+shift_right_u32: Final = _immediate8(5, 0, 0xC1)
+shift_right_s32: Final = _immediate8(7, 0, 0xC1)
+"""The upper half becomes zero."""
+
+
+@cached
+def test_immediate32(register: int, value: int) -> bytes:
+    """Sets flags by the lower half and a number."""
+    return _rex(0, 0, register) + b"\xf7" + _registers(0, register) + _INT32.pack(value)
+
+
+@cached
+def multiply_immediate(to: int, register: int, value: int) -> bytes:
+    """`to` becomes the product of 64 bits."""
+    return _rex(1, to, register) + b"\x69" + _registers(to, register) + _INT32.pack(value)

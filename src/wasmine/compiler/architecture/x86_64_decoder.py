@@ -256,11 +256,11 @@ class _Decoder:
     # --- opcodes ---------------------------------------------------------------------------------------
 
     def _one_byte(self, opcode: int) -> None:
-        if opcode < 0x40 and opcode & 7 < 4 or opcode in _PLAIN:
+        if (opcode < 0x40 and opcode & 7 < 4) or opcode in _PLAIN:
             self._operands(GENERAL, GENERAL)
             if opcode in (0x69, 0x6B):
                 self._immediate(self._full if opcode == 0x69 else 1)
-        elif opcode < 0x40 and opcode & 7 < 6 or opcode in (0xA8, 0xA9):
+        elif (opcode < 0x40 and opcode & 7 < 6) or opcode in (0xA8, 0xA9):
             self.made.implied = (RAX,)
             self._immediate(self._full if opcode & 1 else 1)
         elif opcode in _GROUPS:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from wasmine.compiler.ir import IN_MEMORY
 from wasmine.compiler.lanes import Row
 from wasmine.wasm.opcodes import OPCODES, Opcode
 
@@ -25,11 +24,11 @@ def _row(opcode: Opcode) -> Row | None:
     kind, what, bits, operation = match.groups()
     stored, size = f"i{bits}" if bits else kind, opcode.access
     if what == "load":
-        line = f"load atomic volatile {stored}, ptr {{a}} seq_cst, align {size}{IN_MEMORY}"
+        line = f"load atomic volatile {stored}, ptr {{a}} seq_cst, align {size}"
         return Row(("ptr",), kind, _widened(line, kind, stored))
     cut, value = _narrowed("b", kind, stored)
     if what == "store":
-        line = f"store atomic volatile {stored} {value}, ptr {{a}} seq_cst, align {size}{IN_MEMORY}"
+        line = f"store atomic volatile {stored} {value}, ptr {{a}} seq_cst, align {size}"
         return Row(("ptr", kind), "void", cut + line)
     if operation == "cmpxchg":
         cut_new, new = _narrowed("c", kind, stored)

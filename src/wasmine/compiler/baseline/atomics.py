@@ -40,10 +40,10 @@ def _access(opcode: Opcode) -> Handler:
         _check_alignment(f, position, memarg[1], size)
         register, offset = pointer(f, position, memarg, size)
         values = [f.in_register(value, GENERAL) for value in operands]
+        f.release(register, *values)
         result = (f.result_register(),) if opcode.results else ()
         f.locate(position)
         f.emit((name, *result, register, *values, offset))
-        f.release(register, *values)
         f.stack += result
 
     return access

@@ -23,12 +23,14 @@ from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.conventions import Convention, Passed
 from wasmine.compiler.baseline.locations import (
     FIRST_VECTOR,
+    FRAME,
     GENERAL,
     R10,
     R11,
     RAX,
     RCX,
     RDI,
+    RSP,
     SLOT,
     VM,
     Location,
@@ -144,8 +146,15 @@ def _call(f: FunctionState, position: int, index: int) -> None:
         f.add(asm.load64(RDI, VM, f.offsets.vmctx_imported_function_environment(index)))
         f.locate(position)
         f.add(asm.call_memory(VM, f.offsets.vmctx_imported_function_body(index)))
-    f.reload_after_call()
+    after_call(f)
     push_results(f, how)
+
+
+def after_call(f: FunctionState) -> None:
+    """The callee has taken 8 bytes off the stack; locals go back to registers that it has changed."""
+    f.calls = True
+    f.add(asm.move64(RSP, FRAME))
+    f.reload_after_call()
 
 
 def _return_call(f: FunctionState, _position: int, index: int) -> bool:
@@ -208,7 +217,7 @@ _DISPLAY: Final = offset_of(VMTypeRecord, "display")
 def load_type_record(f: FunctionState, register: int) -> None:
     """The number of a type becomes the address of its VMTypeRecord. Changes R10."""
     f.add(
-        asm.multiply_immediate64(register, register, size_of(VMTypeRecord)),
+        asm.multiply_immediate(register, register, size_of(VMTypeRecord)),
         asm.load64(R10, VM, f.offsets.vmctx_store()),
         asm.add_memory64(register, R10, _TYPES),
     )
@@ -233,7 +242,7 @@ def _calling(find: Find) -> Handler:
         f.add(asm.load64(RDI, R11, _ENVIRONMENT))
         f.locate(position)
         f.add(asm.call_memory(R11, _FUNC_PTR))
-        f.reload_after_call()
+        after_call(f)
         push_results(f, how)
 
     return call

@@ -23,6 +23,7 @@ from wasmine.compiler.baseline.locations import (
     class_of,
 )
 from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.errors import InternalError
 from wasmine.types import ValType
 from wasmine.wasm.opcodes import BY_NAME
 
@@ -69,7 +70,9 @@ _SELECTS: Final = frozenset(BY_NAME[name].index for name in ("select", "select/t
 _ZERO: Final = bytes(4)
 
 
-def _signed(constant: bytes) -> int:
+def _signed(constant: Location) -> int:
+    if isinstance(constant, int):
+        raise InternalError("an operand is no constant")
     return int.from_bytes(constant, "little", signed=True)
 
 
@@ -85,20 +88,20 @@ def compare_integers(
         else:
             first, second = second, first
             condition = _SWAPPED.get(condition, condition)
-    if first < SLOT:  # type: ignore[operator]
+    if first < SLOT:
         if type(second) is not int:
-            add(asm.compare_immediate(wide, first, _signed(second)))  # type: ignore[arg-type]
+            add(asm.compare_immediate(wide, first, _signed(second)))
         elif second < SLOT:
-            add((asm.compare64 if wide else asm.compare32)(first, second))  # type: ignore[arg-type]
+            add((asm.compare64 if wide else asm.compare32)(first, second))
         else:
             compare = asm.compare_memory64 if wide else asm.compare_memory32
-            add(compare(first, FRAME, second - SLOT))  # type: ignore[arg-type]
+            add(compare(first, FRAME, second - SLOT))
     elif type(second) is not int:
-        place = first - SLOT  # type: ignore[operator]
-        add(asm.compare_memory_immediate(wide, FRAME, place, _signed(second)))  # type: ignore[arg-type]
+        place = first - SLOT
+        add(asm.compare_memory_immediate(wide, FRAME, place, _signed(second)))
     elif second < SLOT:
         compare = asm.memory_compare64 if wide else asm.memory_compare32
-        add(compare(second, FRAME, first - SLOT))  # type: ignore[operator]
+        add(compare(second, FRAME, first - SLOT))
     else:
         f.move(RAX, first)
         compare = asm.compare_memory64 if wide else asm.compare_memory32
@@ -110,15 +113,14 @@ def compare_floats(
     f: FunctionState, wide: int, condition: int, first: Location, second: Location
 ) -> int:
     """The same for floats, both in registers or in the frame."""
-    register: int = first  # type: ignore[assignment]
+    register, other = int(first), int(second)
     if register >= SLOT:
         register = FIRST_VECTOR
         f.move(register, first)
-    if second < SLOT:  # type: ignore[operator]
-        f.add(asm.compare_float(wide, register - FIRST_VECTOR, second - FIRST_VECTOR))  # type: ignore[operator]
+    if other < SLOT:
+        f.add(asm.compare_float(wide, register - FIRST_VECTOR, other - FIRST_VECTOR))
     else:
-        place = second - SLOT  # type: ignore[operator]
-        f.add(asm.compare_float_memory(wide, register - FIRST_VECTOR, FRAME, place))
+        f.add(asm.compare_float_memory(wide, register - FIRST_VECTOR, FRAME, other - SLOT))
     return condition
 
 

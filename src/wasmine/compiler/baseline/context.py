@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from wasmine.abi.baseline import may_hold_vectors, mentions_vectors
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.compiler.baseline.conventions import Convention, convention
-from wasmine.types import I32, FunctionType
+from wasmine.frozen import Frozen
+from wasmine.types import I32, DefinedType, FunctionType
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 
 
-@dataclass(frozen=True)
-class BaselineOptions:
+class BaselineOptions(Frozen):
     """How baseline code is generated; part of the key of a module's snapshot."""
 
     memory_styles: tuple[str, ...] = ()
@@ -39,7 +38,14 @@ class BaselineContext:
         )
         """Whether accesses to memory 0 need no check."""
         self._conventions: dict[int, Convention] = {}
+        self._type_indices: dict[DefinedType, int] = {}
         self._mentions_vectors = mentions_vectors(info)
+
+    def index_of(self, type_: DefinedType) -> int:
+        """An index of a defined type that the module names."""
+        if not self._type_indices:
+            self._type_indices = {type_: index for index, type_ in enumerate(self.info.types)}
+        return self._type_indices[type_]
 
     def type_index(self, local_index: int) -> int:
         """The index of the type of a function, counted from the first that is not imported."""

@@ -159,7 +159,7 @@ def end(f: FunctionState, _position: int, _: Any) -> None:
         f.bind(label.alternative)
         label.used = True
     if label.used or label.leads_on:
-        f.flush()
+        bring(f, label)
         if label.leads_on:
             f.jump(label.target)
             label.finish(f)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from wasmine.abi.baseline import TIER_UP, Fixup, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
-from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RDX, RSI, SLOT, VM
+from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RDX, RSI, RSP, SLOT, VM
 from wasmine.compiler.baseline.state import FunctionState, Target
 
 ENTRY = -1
@@ -62,7 +62,12 @@ def _count(f: FunctionState, loop: int, position: int) -> None:
         f.reload_after_call()
         f.jump(back)
         f.bind(go_on)
-        f.add(asm.move64(RDI, VM), asm.move64(RSI, FRAME), asm.call_register(RAX))
+        f.add(
+            asm.move64(RDI, VM),
+            asm.move64(RSI, FRAME),
+            asm.call_register(RAX),
+            asm.move64(RSP, FRAME),
+        )
         f.jump(f.exit)
 
     f.cold.append(write)

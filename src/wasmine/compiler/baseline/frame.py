@@ -38,6 +38,8 @@ _SMALL_FRAME: Final = 1024
 """A function that calls nothing and has no larger frame does without a stack check."""
 _FEW: Final = 24
 """So many places are zeroed one by one."""
+_DWARF: Final = {RBP: 6}
+"""The numbers of registers that calls preserve in tables of frames, where they differ."""
 _RETURN_ADDRESS: Final = 16
 """Among the processor's saved registers."""
 _WORD: Final = 8
@@ -128,7 +130,7 @@ class _Frame:
         self.saved = self._saved()
 
     def _saved(self) -> bytes:
-        places = {register: 2 + number for number, register in enumerate(self.pushed)}
+        places = {_DWARF.get(register, register): 2 + n for n, register in enumerate(self.pushed)}
         places[_RETURN_ADDRESS] = 1
         return bytes(places.get(register, 0) for register in ARCHITECTURE.saved_registers)
 
@@ -158,8 +160,6 @@ def _entry(f: FunctionState, frame: _Frame) -> tuple[bytes, int]:
             parts.append(asm.load64(MEMORY, RAX, _BASE))
         else:
             parts.append(asm.load64(MEMORY, VM, f.offsets.vmctx_memory_base(0)))
-    # What a frame's first place holds is for those who find it on the stack.
-    parts.append(asm.store64(VM, FRAME, 0))
     return b"".join(parts), field
 
 
@@ -169,7 +169,7 @@ def finish(f: FunctionState) -> CompiledFunction:
     f.bind(f.exit)
     leave = frame.leave()
     f.code += leave
-    f.code += asm.RETURN
+    f.code += asm.RETURN_WASM
     if any(target is f.tail_exit for _, target in f.jumps):
         f.bind(f.tail_exit)
         f.code += leave
@@ -224,9 +224,7 @@ def _patch(f: FunctionState, code: bytearray, shift: int) -> None:
         code[place : place + 4 * len(targets)] = table_bytes(start, targets)
 
 
-def _rows(
-    f: FunctionState, frame: _Frame, shift: int, cold: int, overflow: int
-) -> list[FrameRow]:
+def _rows(f: FunctionState, frame: _Frame, shift: int, cold: int, overflow: int) -> list[FrameRow]:
     """The frame at each program counter; at the few where it is being made or given up it is unknown."""
     size = frame.to_caller + 1
     rows = [FrameRow(0, 0, 0, 0)]
@@ -246,4 +244,3 @@ def _rows(
         words = len(frame.pushed) + 1
         rows.append(FrameRow(overflow + shift, _WORD * (words + words % 2) + 1, 0, 0))
     return rows
-

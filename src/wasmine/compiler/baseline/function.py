@@ -7,14 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from wasmine.abi.baseline import CompiledFunction
-from wasmine.compiler.baseline import calls, conditions, control, frame, pins, variables
+from wasmine.compiler.baseline import (
+    aggregates,
+    atomics,
+    calls,
+    casts,
+    conditions,
+    control,
+    exceptions,
+    frame,
+    memories,
+    pins,
+    references,
+    variables,
+    vectors,
+)
 from wasmine.compiler.baseline.context import BaselineContext
 from wasmine.compiler.baseline.control import Label
-from wasmine.compiler.baseline.locations import FIRST_VECTOR, GENERAL, SLOT, VECTOR, class_of
-from wasmine.compiler.baseline.state import FunctionState
+from wasmine.compiler.baseline.locations import GENERAL, SLOT, class_of
+from wasmine.compiler.baseline.state import DEEP, FunctionState
 from wasmine.errors import InternalError
 from wasmine.types import ValType
 from wasmine.wasm.body import Body
@@ -32,6 +46,13 @@ TABLES: Final = (
     conditions.HANDLERS,
     control.HANDLERS,
     variables.HANDLERS,
+    memories.HANDLERS,
+    vectors.HANDLERS,
+    atomics.HANDLERS,
+    aggregates.HANDLERS,
+    casts.HANDLERS,
+    exceptions.HANDLERS,
+    references.HANDLERS,
 )
 
 MAXIMUM_OFFSET: Final = 1 << 31
@@ -67,19 +88,24 @@ ROWS: Final[list[Row]] = [_row(opcode) for opcode in OPCODES]
 """How each row of the opcode table is compiled, by its index."""
 
 
-def bind(table: Mapping[str, Handler]) -> None:
-    """Settle that these instructions have handlers."""
+def _bind(table: Mapping[str, Handler]) -> None:
+    """Settle that these instructions have handlers; those of loads and stores are for other memories."""
     for name, handler in table.items():
-        ROWS[BY_NAME[name].index] = (HANDLED, handler, 0, 0)
+        index = BY_NAME[name].index
+        if ROWS[index][0] not in (LOAD, STORE):
+            ROWS[index] = (HANDLED, handler, 0, 0)
 
 
 for _table in TABLES:
-    bind(_table)
+    _bind(_table)
 
 LOCAL_GET: Final = BY_NAME["local.get"].index
 LOCAL_SET: Final = BY_NAME["local.set"].index
 LOCAL_TEE: Final = BY_NAME["local.tee"].index
+SETTING: Final = (LOCAL_SET, LOCAL_TEE)
 ELSE: Final = BY_NAME["else"].index
+DELEGATE: Final = BY_NAME["delegate"].index
+CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
 END: Final = BY_NAME["end"].index
 OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
 Steps: TypeAlias = Iterator[tuple[int, int, Any]]
@@ -88,7 +114,7 @@ Steps: TypeAlias = Iterator[tuple[int, int, Any]]
 def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
     rows, code, stack, library = ROWS, f.code, f.stack, f.context.library
     push, pop, locals_, temporaries = stack.append, stack.pop, f.locals, f.temporaries
-    codes, immediates = body.codes, body.immediates
+    codes, immediates = body.codes, cast("list[Any]", body.immediates)
     free_lists = (f.free, f.free_vectors)
     plain_memory = f.context.has_plain_memory
     steps: Steps = zip(count(), codes, immediates, strict=False)
@@ -104,7 +130,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             continue
         if kind == STORE:
             if not plain_memory or immediate[2] or immediate[1] >= MAXIMUM_OFFSET:
-                _unplain(f, position, immediate, rows[opcode])
+                memories.HANDLERS[function](f, position, immediate)
                 continue
             value, address = pop(), pop()
             f.uses_memory = True
@@ -117,7 +143,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             continue
         if kind == LOAD:
             if not plain_memory or immediate[2] or immediate[1] >= MAXIMUM_OFFSET:
-                _unplain(f, position, immediate, rows[opcode])
+                memories.HANDLERS[function](f, position, immediate)
                 continue
             f.uses_memory = True
             first = pop()
@@ -131,9 +157,9 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
         # Where the result goes: to the local that it is for, or over an operand.
         follower = codes[position + 1]
         pinned = -1
-        if follower == LOCAL_SET or follower == LOCAL_TEE:
+        if follower in SETTING:
             pinned = locals_[immediates[position + 1]]
-            if pinned >= SLOT or pinned in stack:
+            if pinned >= SLOT or len(stack) > DEEP or pinned in stack:
                 pinned = -1
         if pinned >= 0:
             result = pinned
@@ -174,18 +200,10 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             code += piece
 
 
-def _unplain(f: FunctionState, position: int, immediate: Any, row: Row) -> None:
-    """An access to a memory that is not the first, or not static, or not of 32 bits."""
-    handler = f.context.access
-    if handler is None:
-        raise InternalError(f"nothing compiles {row[1]}")
-    handler(f, position, immediate, row)
-
-
 def _skip(f: FunctionState, steps: Steps) -> None:
     """Drop what cannot be reached, up to where control comes in again or the body ends."""
     depth = 0
-    for position, code, _ in steps:
+    for position, code, immediate in steps:
         if code in OPENING:
             depth += 1
         elif code == END:
@@ -193,10 +211,18 @@ def _skip(f: FunctionState, steps: Steps) -> None:
                 depth -= 1
             elif control.end_unreached(f, position):
                 return
+        elif code == DELEGATE:
+            if depth:
+                depth -= 1
+            elif exceptions.delegate_unreached(f, position, immediate):
+                return
         elif depth:
             continue
         elif code == ELSE:
             control.else_unreached(f)
+            return
+        elif code in CATCHES:
+            exceptions.catch_unreached(f, position, immediate)
             return
 
 
@@ -211,6 +237,3 @@ def compile_function(context: BaselineContext, local_index: int, body: Body) -> 
     f.labels.append(Label(len(f.type.results), 0))
     _walk(f, body)
     return frame.finish(f)
-
-
-__all__ = ["FIRST_VECTOR", "VECTOR", "Handler", "bind", "compile_function"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from wasmine.abi.libcalls import BY_NAME
+from wasmine.abi import libcalls
 from wasmine.abi.vmcontext import (
     STATIC_GUARD_SIZE,
     VMLinearMemory,
@@ -25,8 +25,9 @@ from wasmine.compiler.baseline.locations import (
     RAX,
     VM,
     Location,
+    class_of,
 )
-from wasmine.compiler.baseline.state import FunctionState, class_of
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import TrapCode
 from wasmine.types import I64
 from wasmine.wasm.opcodes import OPCODES, Opcode
@@ -63,6 +64,7 @@ def place(f: FunctionState, position: int, memarg: MemArg, size: int) -> Place:
     _, offset, index = memarg
     if index == 0 and f.context.is_static(0) and offset + size <= STATIC_GUARD_SIZE:
         register = f.pop_register()
+        f.uses_memory = True
         if f.info.memories[0].address is I64:
             _check_start(f, position, register, 0)
         return Place("", register, offset)
@@ -81,6 +83,7 @@ def pointer(f: FunctionState, position: int, memarg: MemArg, size: int) -> tuple
     elif wide:
         _check_start(f, position, register, index)
     if index == 0 and f.context.is_static(0):
+        f.uses_memory = True
         f.add(asm.add64(register, MEMORY))
     else:
         base, displacement = definition(f, index)
@@ -152,9 +155,9 @@ def _store(opcode: Opcode) -> Handler:
     name, class_, size = opcode.name, class_of(type_), opcode.access
 
     def store(f: FunctionState, position: int, memarg: MemArg) -> None:
-        value = f.pop()
+        operand = f.pop()
         suffix, register, offset = place(f, position, memarg, size)
-        value = f.in_register(value, class_)
+        value = f.in_register(operand, class_)
         f.locate(position)
         f.emit((name + suffix, register, value, offset))
         f.release(register, value)
@@ -182,10 +185,10 @@ def _builtin(f: FunctionState, index: int, name: str, wide: str = "") -> tuple[s
     """
     local = index - f.info.imported_memories
     if wide and f.info.memories[index].address is I64:
-        return BY_NAME[wide].symbol, CONSTANTS[index]
+        return libcalls.BY_NAME[wide].symbol, CONSTANTS[index]
     if local < 0:
-        return BY_NAME[f"imported_{name}"].symbol, CONSTANTS[index]
-    return BY_NAME[name].symbol, CONSTANTS[local]
+        return libcalls.BY_NAME[f"imported_{name}"].symbol, CONSTANTS[index]
+    return libcalls.BY_NAME[name].symbol, CONSTANTS[local]
 
 
 def pop_many(f: FunctionState, count: int) -> list[Location]:
@@ -219,35 +222,29 @@ def _memory_copy(f: FunctionState, position: int, indices: tuple[int, int]) -> N
         call(f, position, symbol, VM, number, *pop_many(f, 3))
         return
     numbers = (CONSTANTS[index] for index in indices)
-    call(f, position, BY_NAME["memory64_copy"].symbol, VM, *numbers, *pop_many(f, 3))
+    call(f, position, libcalls.BY_NAME["memory64_copy"].symbol, VM, *numbers, *pop_many(f, 3))
 
 
 def _memory_init(f: FunctionState, position: int, indices: tuple[int, int]) -> None:
     segment, memory = indices
     wide = f.info.memories[memory].address is I64
-    symbol = BY_NAME["memory64_init" if wide else "memory_init"].symbol
+    symbol = libcalls.BY_NAME["memory64_init" if wide else "memory_init"].symbol
     call(f, position, symbol, VM, CONSTANTS[memory], CONSTANTS[segment], *pop_many(f, 3))
 
 
 def _data_drop(f: FunctionState, position: int, segment: int) -> None:
-    call(f, position, BY_NAME["data_drop"].symbol, VM, CONSTANTS[segment])
+    call(f, position, libcalls.BY_NAME["data_drop"].symbol, VM, CONSTANTS[segment])
 
 
-def _accesses() -> dict[str, Handler]:
-    """A handler for every load and store of a scalar or a whole vector."""
-    found: dict[str, Handler] = {}
-    for opcode in OPCODES:
-        type_, _, operation = opcode.name.partition(".")
-        if type_ in ("i32", "i64", "f32", "f64") or operation in ("load", "store"):
-            if operation.startswith("load"):
-                found[opcode.name] = _load(opcode)
-            elif operation.startswith("store"):
-                found[opcode.name] = _store(opcode)
-    return found
-
+ACCESSES: Final[dict[str, Handler]] = {
+    opcode.name: (_load if opcode.results else _store)(opcode)
+    for opcode in OPCODES
+    if opcode.immediates == ("memarg",) and opcode.feature != "threads"
+}
+"""Every load and store that is not atomic, and has no lane number."""
 
 HANDLERS: Final[dict[str, Handler]] = {
-    **_accesses(),
+    **ACCESSES,
     "memory.size": _memory_size,
     "memory.grow": _memory_grow,
     "memory.fill": _memory_fill,

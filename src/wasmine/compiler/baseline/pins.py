@@ -36,7 +36,17 @@ def _kind(name: str, immediates: tuple[str, ...]) -> int:
         return _CLOSE
     if "blocktype" in immediates:
         return _OPEN
-    calls = ("call", "memory.", "table.", "struct.new", "array.", "throw", "ref.", "any.", "extern.")
+    calls = (
+        "call",
+        "memory.",
+        "table.",
+        "struct.new",
+        "array.",
+        "throw",
+        "ref.",
+        "any.",
+        "extern.",
+    )
     return _CALL if name.startswith(calls) or "wait" in name or "notify" in name else _OTHER
 
 

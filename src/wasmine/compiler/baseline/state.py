@@ -45,7 +45,7 @@ from wasmine.compiler.baseline.locations import (
     constant_value,
 )
 from wasmine.compiler.baseline.stencils import HoleKind, Piece
-from wasmine.errors import InternalError, TrapCode
+from wasmine.errors import InternalError
 from wasmine.types import FunctionType
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 C_PARAMETERS: Final = (RDI, RSI, RDX, RCX, R8, R9)
 """Registers of integers and pointers in a call, the first is the environment."""
 _KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
-_DEEP: Final = 200
+DEEP: Final = 200
 """With more operands than that, no time is spent on looking through them."""
 
 
@@ -146,7 +146,7 @@ class FunctionState:
     def local_changes(self, location: int) -> None:
         """A local is about to be written: what of its value is on the stack goes elsewhere."""
         stack = self.stack
-        if len(stack) > _DEEP:
+        if len(stack) > DEEP:
             self.flush()
         elif location in stack:
             free = self.free if location < FIRST_VECTOR else self.free_vectors
@@ -170,7 +170,7 @@ class FunctionState:
         """The last operand, in a temporary of this class that may be changed; push or `release` it."""
         location = self.stack.pop()
         if location in self.temporaries:
-            return location  # type: ignore[return-value]
+            return location
         register = self.take(class_)
         self.move(register, location)
         return register
@@ -204,7 +204,7 @@ class FunctionState:
         """What was popped is not needed any more."""
         for location in locations:
             if location in self.temporaries:
-                (self.free if location < FIRST_VECTOR else self.free_vectors).append(location)  # type: ignore[operator,arg-type]
+                (self.free if location < FIRST_VECTOR else self.free_vectors).append(location)
 
     def flush(self) -> None:
         """Put all operands into their places in the frame. Temporaries on the stack become free."""
@@ -251,7 +251,7 @@ class FunctionState:
 
     # --- code ------------------------------------------------------------------------------------
 
-    def emit(self, position: int, *key: Any, target: Target | None = None) -> None:
+    def emit(self, key: tuple[Any, ...], position: int = 0, target: Target | None = None) -> None:
         """Append a stencil (`stencils` says what keys there are). Traps are at this instruction."""
         self.place_piece(self.context.library[key], position, target)
 
@@ -264,7 +264,7 @@ class FunctionState:
             if kind == HoleKind.CONSTANT:
                 self.fixups.append(Fixup(at, FixupKind.CONSTANT, index, trailing))
             elif kind == HoleKind.TRAP:
-                self.jumps.append((at, self.trap(position, TrapCode(index))))
+                self.jumps.append((at, self.trap(position, index)))
             elif target is not None:
                 self.jumps.append((at, target))
 
@@ -279,8 +279,8 @@ class FunctionState:
         Between places in the frame through RAX or xmm0.
         """
         code = self.code
-        if type(source) is not int:
-            value = constant_value(source)  # type: ignore[arg-type]
+        if isinstance(source, bytes):
+            value = constant_value(source)
             if to < SLOT:
                 code += asm.move_immediate(to, value)
             elif value < 1 << 31 or type(source) is Signed:
@@ -311,7 +311,7 @@ class FunctionState:
             self.move(scratch, source)
             self.move(to, scratch)
 
-    def literal(self, register: int, value: bytes) -> None:
+    def load_literal(self, register: int, value: bytes) -> None:
         """A vector register becomes a constant of 8 or 16 bytes, which stands behind the code."""
         load = asm.load_x64_relative if len(value) == 8 else asm.load_x128_relative
         self.code += load(register - FIRST_VECTOR)
@@ -347,14 +347,14 @@ class FunctionState:
         """The code from here on belongs to this instruction: for what may fault, and calls."""
         self.lines.append((len(self.code), position))
 
-    def trap(self, position: int, code: TrapCode) -> Target:
-        """A target, behind the function, that traps with a code at this instruction."""
+    def trap(self, position: int, code: int) -> Target:
+        """A target, behind the function, that traps with a TrapCode at this instruction."""
         target = Target()
 
         def write() -> None:
             self.bind(target)
             self.locate(position)
-            self.code += asm.move_immediate(RDI, code.value)
+            self.code += asm.move_immediate(RDI, code)
             self.call_cell("wasmer_vm_raise_trap")
 
         self.cold.append(write)
@@ -391,3 +391,11 @@ class FunctionState:
         register = self.take(GENERAL)
         self.code += (asm.move32 if kind == "i32" else asm.move64)(register, RAX)
         return register
+
+    def call_and_push(
+        self, position: int, symbol: str, arguments: Iterable[Location], result: str = ""
+    ) -> None:
+        """`call_runtime`, and push the result if there is one."""
+        found = self.call_runtime(position, symbol, arguments, result)
+        if found is not None:
+            self.push(found)

@@ -44,7 +44,7 @@ def _i64_const(f: FunctionState, _position: int, value: int) -> None:
 def _float_const(f: FunctionState, _position: int, bits: int) -> None:
     register = f.result_vector()
     if bits:
-        f.literal(register, bits.to_bytes(8, "little"))
+        f.load_literal(register, bits.to_bytes(8, "little"))
     else:
         f.add(asm.xor_x(register - FIRST_VECTOR, register - FIRST_VECTOR))
     f.stack.append(register)
@@ -94,8 +94,7 @@ def _global_get(f: FunctionState, position: int, index: int) -> None:
         base, displacement = _global_place(f, index)
         box = f.result_register()
         f.add(asm.load64(box, base, displacement))
-        kept = f.call_runtime(position, "wasmine_externref_activate", (VM, box), "ptr")
-        f.push(kept)
+        f.call_and_push(position, "wasmine_externref_activate", (VM, box), "ptr")
         return
     class_ = class_of(type_)
     register = f.take(class_)

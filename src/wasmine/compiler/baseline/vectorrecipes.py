@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wasmine.compiler.ir import IN_MEMORY, VECTOR
+from wasmine.compiler.ir import VECTOR
 from wasmine.compiler.lanes import (
     EXTREME,
     EXTREMES,
@@ -123,12 +123,12 @@ def _shifts() -> Iterator[tuple[str, Row]]:
 
 def _load(type_: str) -> str:
     """The start of a load from the operand `a`."""
-    return f"load volatile {type_}, ptr {{a}}, align 1{IN_MEMORY}"
+    return f"load volatile {type_}, ptr {{a}}, align 1"
 
 
 def _accesses() -> Iterator[tuple[str, Row]]:
     yield "v128.load", Row(("ptr",), VECTOR, f"{{r}} = {_load(VECTOR)}")
-    store = f"store volatile {VECTOR} {{b}}, ptr {{a}}, align 1{IN_MEMORY}"
+    store = f"store volatile {VECTOR} {{b}}, ptr {{a}}, align 1"
     yield "v128.store", Row(("ptr", VECTOR), "void", store)
     for opcode in OPCODES:
         type_, _, operation = opcode.name.partition(".")
@@ -170,7 +170,7 @@ def _lane_accesses(opcode: Opcode) -> Iterator[tuple[str, Row]]:
             result = shape.type
         else:
             text = f"{{r}}p = extractelement {{t}} {{b}}, i32 {number}\n"
-            text += f"store volatile {{e}} {{r}}p, ptr {{a}}, align 1{IN_MEMORY}"
+            text += "store volatile {e} {r}p, ptr {a}, align 1"
             result = "void"
         yield f"{opcode.name} {number}", Row(("ptr", shape.type), result, fill(text, shape))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.compiler.architecture import x86_64_assembler as asm
-from wasmine.compiler.baseline.locations import FIRST_VECTOR, VECTOR, Location
+from wasmine.compiler.baseline.locations import FIRST_VECTOR, VECTOR, Location, class_of
 from wasmine.compiler.baseline.memories import MemArg, place, pop_many
 from wasmine.compiler.baseline.shuffles import shuffle
-from wasmine.compiler.baseline.state import FunctionState, class_of
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.wasm.opcodes import OPCODES, Opcode
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def _shift(opcode: Opcode) -> Handler:
 
     def shift(f: FunctionState, position: int, _: Any) -> None:
         count = f.stack[-1]
-        if type(count) is int:
+        if isinstance(count, int):
             plain(f, position, None)
             return
         f.pop()
         value = f.pop()
         f.release(value)
         result = f.take(VECTOR)
-        f.emit((f"{name} {count[0] % width}", result, value))  # type: ignore[index]
+        f.emit((f"{name} {count[0] % width}", result, value))
         f.push(result)
 
     return shift
@@ -82,20 +82,6 @@ def _shuffle(f: FunctionState, _position: int, chosen: bytes) -> None:
 
 
 # --- memory ----------------------------------------------------------------------------------------
-
-
-def _load(opcode: Opcode) -> Handler:
-    name, size = opcode.name, opcode.access
-
-    def load(f: FunctionState, position: int, memarg: MemArg) -> None:
-        suffix, register, offset = place(f, position, memarg, size)
-        f.release(register)
-        result = f.result_vector()
-        f.locate(position)
-        f.emit((name + suffix, result, register, offset))
-        f.push(result)
-
-    return load
 
 
 def _load_lane(opcode: Opcode) -> Handler:
@@ -129,21 +115,27 @@ def _store_lane(opcode: Opcode) -> Handler:
 
 
 def _handler(opcode: Opcode) -> Handler | None:
-    """The handler of an instruction on vectors; `memories` has accesses to whole ones."""
+    """The handler of an instruction on vectors, None for those that are a stencil without more ado."""
     _, _, operation = opcode.name.partition(".")
+    params = [class_of(type_) for type_ in opcode.params or ()]
+    if opcode.immediates == ("memarg",):
+        return None
     if opcode.access:
-        if operation.endswith("_lane"):
-            return (_load_lane if operation.startswith("load") else _store_lane)(opcode)
-        return None if operation in ("load", "store") else _load(opcode)
+        return (_load_lane if operation.startswith("load") else _store_lane)(opcode)
+    if opcode.name in _SPECIAL:
+        return _SPECIAL[opcode.name]
     if operation in ("shl", "shr_s", "shr_u"):
         return _shift(opcode)
-    special: dict[str, Handler] = {"v128.const": _constant, "i8x16.shuffle": _shuffle}
-    return special.get(opcode.name) or _plain(opcode)
+    if opcode.immediates or len(params) > 2 or len({*params}) > 1:
+        return _plain(opcode)
+    return None
 
+
+_SPECIAL: Final[dict[str, Handler]] = {"v128.const": _constant, "i8x16.shuffle": _shuffle}
 
 HANDLERS: Final[dict[str, Handler]] = {
     opcode.name: handler
     for opcode in OPCODES
     if opcode.feature in ("simd", "relaxed-simd") and (handler := _handler(opcode))
 }
-"""Every instruction of both proposals but `v128.load` and `v128.store`."""
+"""Instructions of both proposals that have more to them than operands of one kind."""

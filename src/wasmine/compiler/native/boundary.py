@@ -3,7 +3,7 @@
 `entry_*` is what CPython calls by vectorcall when a WebAssembly function is called: it unboxes the
 arguments, claims the store, releases the interpreter lock, sets the landing place, calls, and boxes
 the results. `raw_*` is the same with every value as the unsigned integer of its bits.
-`import_*` is what WebAssembly code calls when a Python callable was imported.
+`host_*` is what WebAssembly code calls when a Python callable was imported.
 
 Only numbers of the common case are handled here, and a v128 as bytes, from its bits too. Everything
 else (other integer types, values out of range, several results, references to functions) goes through a Python callable that does it with
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wasmine.abi.convention import SLOT_SIZE, mangle
+from wasmine.abi.convention import SLOT_SIZE, thunk_name
 from wasmine.compiler.ir import LLVM_TYPES, WASM_CC, call_function, load_value, store_value
 from wasmine.compiler.ir import signature as native
 from wasmine.types import (
@@ -104,21 +104,6 @@ _RAW_BOX_64 = """  %bits.r{i} = bitcast {type} {value} to i64
 """
 
 
-def entry_name(signature: FunctionType) -> str:
-    """The symbol of the entry thunk of a function type."""
-    return f"entry_{mangle(signature)}"
-
-
-def raw_name(signature: FunctionType) -> str:
-    """The symbol of the entry thunk that passes bits."""
-    return f"raw_{mangle(signature)}"
-
-
-def import_name(signature: FunctionType) -> str:
-    """The symbol of the thunk for an imported Python callable of this type."""
-    return f"import_{mangle(signature)}"
-
-
 def _unbox(index: int, kind: ValType, raw: bool) -> str:
     """IR from the argument's object to `%value.<index>`; leaves for %slow if it does not fit."""
     load = (
@@ -206,7 +191,7 @@ def entry_thunk(signature: FunctionType, raw: bool = False) -> str:
         for i, kind in enumerate(params)
         if isinstance(kind, RefType)
     )
-    name = raw_name(signature) if raw else entry_name(signature)
+    name = thunk_name("raw" if raw else "entry", signature)
     convert = "wasmine_py_convert_bits" if raw else "wasmine_py_convert_arguments"
     abandon = (
         "abandon:\n  call void @wasmine_leave(ptr %landing)\n  ret ptr null\n" if references else ""
@@ -351,7 +336,7 @@ def import_thunk(signature: FunctionType) -> str:
         for i in range(len(params))
     )
     return f"""
-define {WASM_CC} {form.result} @{import_name(signature)}(ptr %host{declared}) "frame-pointer"="all" {{
+define {WASM_CC} {form.result} @{thunk_name("host", signature)}(ptr %host{declared}) "frame-pointer"="all" {{
 entry:
   %vector = alloca ptr, i64 {len(params) + 1}
   %slots = alloca i8, i64 {max(1, len(results)) * SLOT_SIZE}, align 16

@@ -350,6 +350,11 @@ trap:
 define ptr @wasmine_heap_allocate_array(ptr %vmctx, i32 %type, i32 %length, i64 %size) {
   %pc = call ptr @llvm.returnaddress(i32 0)
   %frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %object = call ptr @allocate_array(ptr %pc, ptr %frame, ptr %vmctx, i32 %type, i32 %length, i64 %size)
+  ret ptr %object
+}
+
+define internal ptr @allocate_array(ptr %pc, ptr %frame, ptr %vmctx, i32 %type, i32 %length, i64 %size) {
   %store = call ptr @store_of(ptr %vmctx)
   %larger = add i64 %size, 1
   %object = call ptr @take_or_collect(ptr %store, i64 %larger)

@@ -31,7 +31,8 @@ from wasmine.abi.vmcontext import (
     size_of,
 )
 from wasmine.compiler.architecture import Architecture, by_name
-from wasmine.compiler.ir import VECTOR
+from wasmine.compiler.ir import VECTOR, WASM_CC
+from wasmine.compiler.native.aggregates import aggregates
 from wasmine.compiler.native.blocks import BLOCKS
 from wasmine.compiler.native.boundary import thunks
 from wasmine.compiler.native.boxes import LIVE_BOXES
@@ -39,8 +40,10 @@ from wasmine.compiler.native.builtins import builtins
 from wasmine.compiler.native.collector import COLLECTOR
 from wasmine.compiler.native.entry import ENTRY
 from wasmine.compiler.native.faults import FAULTS
+from wasmine.compiler.native.generic import generic_placeholders, generic_thunks
 from wasmine.compiler.native.heap import HEAP, heap_placeholders
 from wasmine.compiler.native.interrupts import INTERRUPTS
+from wasmine.compiler.native.lazy import LAZY
 from wasmine.compiler.native.marking import MARKING
 from wasmine.compiler.native.objects import OBJECTS
 from wasmine.compiler.native.python import OFFSET_FLAG, PYTHON
@@ -138,6 +141,7 @@ PYTHON_OBJECTS: Final = (
     "_Py_NoneStruct",
     "wasmine_py_array",
     "wasmine_py_attach_thread",
+    "wasmine_py_compile_on_call",
     "wasmine_py_convert_arguments",
     "wasmine_py_convert_bits",
     "wasmine_py_convert_results",
@@ -145,6 +149,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_external_from",
     "wasmine_py_funcref_from",
     "wasmine_py_grow_memory",
+    "wasmine_py_hot_signature",
     "wasmine_py_make_heap",
     "wasmine_py_memory_view",
     "wasmine_py_object_from_exception",
@@ -204,6 +209,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "interrupted": WaiterState.INTERRUPTED.value,
         "landing_words": size_of(Landing) // 8,
         "vector": VECTOR,
+        "wasm_cc": WASM_CC,
         "landing_cookie": LANDING_COOKIE,
         "offset_flag": OFFSET_FLAG,
         "clobbers": ",".join(f"~{{{name}}}" for name in architecture.callee_saved),
@@ -212,6 +218,7 @@ def _placeholders(architecture: Architecture) -> dict[str, int | str]:
         "cold": "noinline optnone",
         "many_bytes": MANY_BYTES,
         **heap_placeholders(),
+        **generic_placeholders(),
     }
 
 
@@ -240,8 +247,10 @@ def runtime_ir(architecture: str) -> str:
         + OBJECTS
         + ENTRY
         + PYTHON
+        + generic_thunks()
         + builtins()
-        + WAITING,
+        + WAITING
+        + LAZY,
         architecture,
     )
 
@@ -249,7 +258,16 @@ def runtime_ir(architecture: str) -> str:
 def heap_ir(architecture: str) -> str:
     """IR of the heap and its collector, an image of its own: not every program makes objects."""
     return _unit(
-        BOXES + BLOCKS + HEAP + RUNS + MARKING + ROOTS + LIVE_BOXES + SWEEPING + COLLECTOR,
+        BOXES
+        + BLOCKS
+        + HEAP
+        + aggregates()
+        + RUNS
+        + MARKING
+        + ROOTS
+        + LIVE_BOXES
+        + SWEEPING
+        + COLLECTOR,
         architecture,
     )
 

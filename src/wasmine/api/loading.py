@@ -1,0 +1,55 @@
+"""Native code by way of the cache: mapped from there, or made and put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wasmine.api.cachekeys import content_digest, make_key
+from wasmine.errors import DeserializeError, InternalError
+from wasmine.vm.code import Code
+
+if TYPE_CHECKING:
+    from wasmine.abi.image import Image
+    from wasmine.api.cache import Cache
+    from wasmine.api.cachefile import Key
+    from wasmine.api.engine import Engine
+    from wasmine.compiler.module import MemoryStyle
+    from wasmine.wasm.module import ModuleInfo
+
+Resolve = Callable[[str], int]
+"""Gives the address of what code refers to by name."""
+
+
+def load(cache: Cache, key: Key, resolve: Resolve) -> Code | None:
+    """The code of the image in an entry, mapped from the file; None if there is none."""
+    entry = cache.get(key)
+    if entry is None:
+        return None
+    with entry:
+        try:
+            return Code.map_file(entry.fd, entry.offset(0), resolve, verify=False)
+        except (DeserializeError, InternalError):  # it needs a name that this process has not
+            return None
+
+
+def load_or_make(cache: Cache, key: Key, make: Callable[[], Image], resolve: Resolve) -> Code:
+    """The code of an image, mapped from the cache, or else made and put there."""
+    code = load(cache, key, resolve)
+    if code is None:
+        image = make()
+        cache.put(key, [image.to_bytes()])
+        code = Code(image, resolve)
+    return code
+
+
+def module_key(
+    info: ModuleInfo, styles: tuple[MemoryStyle, ...], engine: Engine, kind: str = "module"
+) -> Key:
+    """The key of what is compiled from a module for memories of these styles.
+
+    Features count, because code is stored after validation only.
+    """
+    features = " ".join(engine.features)
+    digest = content_digest(info.data)
+    return make_key(kind, digest, engine.opt_level, " ".join(styles), features)

@@ -1,0 +1,439 @@
+"""A CodeSpace: the code of a module whose functions are compiled one by one (`abi/codespace.py`).
+
+Code is written through a second mapping of the same memory, so that no page is writable and executable
+in one. The entry of a function is written last: whoever calls it finds the old code or the new.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import threading
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Collection
+from functools import partial
+from itertools import chain
+from struct import Struct
+from typing import Final, Literal
+from weakref import WeakSet
+
+from wasmine.abi.baseline import RUNTIME_CELLS, CompiledFunction, FixupKind
+from wasmine.abi.codespace import (
+    COUNTER_SIZE,
+    ENTRY_SIZE,
+    FUNCTION_ALIGNMENT,
+    JUMP_STUB_SIZE,
+    LAZY_STUB_SIZE,
+    CodeSpaceLayout,
+)
+from wasmine.abi.image import Image, round_up
+from wasmine.abi.snapshot import PlacedFunction, Snapshot, pack
+from wasmine.errors import InternalError, ResourceError
+from wasmine.vm.code import Code, map_file
+from wasmine.vm.frames import GrowingFrames
+from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, remove_pages
+from wasmine.vm.process import Process
+from wasmine.vm.stacks import addresses_on_stack
+from wasmine.wasm.module import ModuleInfo
+
+_READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
+_DISTANCE: Final = Struct("<i")
+
+_PATIENCE: Final = 5.0
+"""Seconds to wait for another thread's compiling. It is only waste that waiting avoids, so that
+threads which wait for each other in some other way too do not wait for ever."""
+
+
+class CodeSpace:
+    """Where the functions of a module are, whether they have been compiled or not.
+
+    What its methods take and give as `local` is an index among the module's own functions. Its
+    memory is freed with the object; nothing may run in it then.
+    """
+
+    def __init__(
+        self,
+        info: ModuleInfo,
+        process: Process,
+        compile_function: Callable[[int], CompiledFunction | Image],
+        *,
+        compile_on_call: int,
+        constants: bytes = b"",
+        counter_start: int = 0,
+    ) -> None:
+        """`compile_function` gives the code of a function when it is first called; an Image of it
+        calls the others through their entries. `compile_on_call` is the offset of that field in the
+        module's VMContext. Counters begin with `counter_start`. Raises ResourceError.
+        """
+        self.layout: Final = CodeSpaceLayout.of(
+            len(info.bodies), info.code_size, len(constants), PAGE_SIZE
+        )
+        self._info = info
+        self._process = process
+        self._compile = compile_function
+        self._counter_start = counter_start
+        # Re-entrant: a finalizer or the handler of a signal may call functions meanwhile.
+        self._compiling = threading.RLock()
+        self._next = 0
+        """Where free room for code begins, in bytes from the start of the code."""
+        self._shared = 0
+        """Up to where code is in memory that others may have too: processes that have been forked
+        off, or those that have mapped the same file."""
+        self._loops = 0
+        """How many counters of loops are in use."""
+        self._starts: list[int] = []
+        self._functions: list[PlacedFunction] = []
+        self._images: list[tuple[Code, object]] = []
+        self._restored: Snapshot | None = None
+        self._released: set[int] = set()
+        """Where functions began whose code is there no longer."""
+        self._capacity = self.layout.end - self.layout.code
+        self._memory = Mmap(self.layout.end + self._capacity)
+        self._start = self._memory.base
+        self.base: Final = self._start + self.layout.stubs
+        self.end: Final = self._start + self.layout.end
+        self._map_code(0)
+        self._fill(compile_on_call, constants)
+        self.frames: Final = GrowingFrames()
+        self._registration = process.add_code(self, info)
+        _spaces.add(self)
+
+    def _map_code(self, first: int) -> None:
+        """Give the code from `first` on, a page boundary, fresh memory of this process alone."""
+        size = self._capacity - first
+        if not size:
+            return
+        try:
+            fd = os.memfd_create("wasmine", os.MFD_CLOEXEC)
+        except OSError as error:
+            raise ResourceError(f"no memory for code: {error}") from None
+        try:
+            os.truncate(fd, size)
+            code = self._start + self.layout.code + first
+            map_file(code, size, _READ_EXECUTE, fd, 0, shared=True)
+            map_file(self.end + first, size, PROT_READ_WRITE, fd, 0, shared=True)
+        except OSError as error:
+            raise ResourceError(f"no memory for {size} bytes of code: {error}") from None
+        finally:
+            os.close(fd)
+
+    def _fill(self, compile_on_call: int, constants: bytes) -> None:
+        """Write all parts but the code."""
+        layout, memory, start = self.layout, self._memory, self._start
+        memory.make_accessible(0, layout.code)
+        ctypes.memmove(start, constants, len(constants))
+        stubs = layout.stub_code(compile_on_call)
+        ctypes.memmove(self.base, stubs, len(stubs))
+        memory.protect(layout.stubs, layout.code - layout.stubs, _READ_EXECUTE)
+        count = layout.functions
+        self._cells = _words(start + layout.cells, len(RUNTIME_CELLS))
+        self._entries = _words(start + layout.entries, count)
+        self._lazy = lazy = start + layout.lazy_stubs
+        self._entries[:] = array("Q", range(lazy, lazy + count * LAZY_STUB_SIZE, LAZY_STUB_SIZE))
+        room = (layout.stubs - layout.counters) // COUNTER_SIZE
+        self._counters = _view(start + layout.counters, room * COUNTER_SIZE, "i")
+        if self._counter_start:
+            self._counters[:count] = array("i", [self._counter_start]) * count
+        self._code = _view(self.end, self._capacity, "B")
+
+    # --- addresses -------------------------------------------------------------------------------
+
+    @property
+    def entries(self) -> int:
+        """The address of the table of entries."""
+        return self._start + self.layout.entries
+
+    def stubs(self) -> range:
+        """The addresses of all functions, as function references hold them."""
+        return range(self.base, self.base + self.layout.functions * JUMP_STUB_SIZE, JUMP_STUB_SIZE)
+
+    def entry(self, local: int) -> int:
+        """The address that calls of a function go to at present."""
+        return int(self._entries[local])
+
+    def is_compiled(self, local: int) -> bool:
+        """Whether there is code of a function."""
+        return not self._lazy <= self._entries[local] < self._start + self.layout.code
+
+    def function_at(self, pc: int) -> int | None:
+        """The index, with imports, of the function at an address; None without one."""
+        offset, layout = pc - self._start, self.layout
+        if offset >= layout.code:
+            placed = self._placed_at(pc)
+            if placed is None:
+                return None
+            local = placed.local
+        elif offset >= layout.lazy_stubs:
+            local = (offset - layout.lazy_stubs) // LAZY_STUB_SIZE
+        else:
+            local = (offset - layout.stubs) // JUMP_STUB_SIZE
+        return self._info.imported_functions + local
+
+    def _placed_at(self, pc: int) -> PlacedFunction | None:
+        offset = pc - self.base
+        restored = self._restored
+        starts = self._starts
+        if restored is not None and (not starts or offset < starts[0]):
+            position = bisect_right(restored.starts, offset) - 1
+            placed = restored.function(position) if position >= 0 else None
+        else:
+            position = bisect_right(starts, offset) - 1
+            placed = self._functions[position] if position >= 0 else None
+        inside = placed is not None and offset < placed.start + placed.size
+        return placed if inside else None
+
+    def wasm_offset(self, pc: int) -> int | None:
+        """The offset in the module of the instruction that code comes from."""
+        placed = self._placed_at(pc)
+        if placed is None:
+            return None
+        lines, place = placed.lines, pc - self.base - placed.start
+        rows = range(len(lines) // 2)
+        row = bisect_right(rows, place, key=lambda row: lines[2 * row]) - 1
+        return lines[2 * row + 1] or None if row >= 0 else None
+
+    def frame_size_at(self, pc: int) -> int | None:
+        """Bytes from the stack pointer to the canonical frame address, None where that is unknown."""
+        row = self.frames.find(pc - self.base)
+        return row.size - 1 if row is not None and row.size else None
+
+    def frames_address(self) -> int:
+        """The address of the table of frames in native form."""
+        return self.frames.address
+
+    def _all_placed(self) -> list[PlacedFunction]:
+        """All code that there is, sorted by start."""
+        restored = self._restored
+        first = [] if restored is None else [restored.function(i) for i in range(len(restored))]
+        return [*first, *self._functions]
+
+    def loops(self, local: int) -> list[int]:
+        """The offsets in the module of the loops of a function that have counters."""
+        found = [placed for placed in self._all_placed() if placed.local == local]
+        return list(found[-1].loops) if found else []
+
+    # --- code ------------------------------------------------------------------------------------
+
+    def compile_on_call(self, stub: int) -> int:
+        """Compile the function that an address in its stub stands for; where its code is.
+
+        Raises what compiling raises; the next call tries again.
+        """
+        local = (stub - self._lazy) // LAZY_STUB_SIZE
+        self.ensure(local)
+        return self.entry(local)
+
+    def ensure(self, local: int) -> None:
+        """Compile a function, unless that has been done."""
+        held = self._compiling.acquire(timeout=_PATIENCE)
+        try:
+            if self.is_compiled(local):
+                return
+            compiled = self._compile(local)
+            if self.is_compiled(local):  # by what has interrupted the compiler
+                return
+            if isinstance(compiled, Image):
+                self.install(compiled)
+            else:
+                self.place(local, compiled)
+        finally:
+            if held:
+                self._compiling.release()
+
+    def place(self, local: int, compiled: CompiledFunction) -> int:
+        """Append the code of a function, which calls reach from now on; its address.
+
+        Raises ResourceError if there is no room.
+        """
+        size = len(compiled.code)
+        while True:
+            first, first_counter = self._next, self._loops
+            loops = first_counter + len(compiled.loops)
+            if first + size > self._capacity or self.layout.functions + loops > len(self._counters):
+                raise ResourceError("no room for more code of the module")
+            code = self._start + self.layout.code + first
+            content = self._fill_in(local, compiled, code, first_counter)
+            start = code - self.base
+            lines = array("I", chain.from_iterable(compiled.lines))
+            placed = PlacedFunction(local, start, size, first_counter, lines, compiled.loops)
+            frames = self.frames
+            if frames.make_room(len(compiled.frames), compiled.saved):
+                self._process.forget_frames(self._registration)
+            rows = frames.native_rows(compiled.frames, compiled.saved, start)
+            row = frames.count[0]
+            end, first_row = row + len(rows) // 4, 4 * row
+            last_row = first_row + len(rows)
+            after = round_up(first + size, FUNCTION_ALIGNMENT)
+            own = self.layout.functions
+            initial = array("i", [self._counter_start]) * (loops - first_counter)
+            # The handler of a signal, a finalizer or another thread may have placed code since. From
+            # here on there are no calls and no loops, so that CPython lets none of them in.
+            if self._next == first:
+                self._next = after
+                self._loops = loops
+                self._code[first : first + size] = content
+                self._counters[own + first_counter : own + loops] = initial
+                frames.rows[first_row:last_row] = rows
+                frames.count[0] = end
+                self._starts += [start]
+                self._functions += [placed]
+                self._entries[local] = code
+                return code
+
+    def _fill_in(
+        self, local: int, compiled: CompiledFunction, address: int, first_counter: int
+    ) -> bytearray:
+        """A function's code as it is to be at an address."""
+        layout, start = self.layout, self._start
+        code = bytearray(compiled.code)
+        own = start + layout.counters + local * COUNTER_SIZE
+        loops = start + layout.counters + (layout.functions + first_counter - 1) * COUNTER_SIZE
+        write = _DISTANCE.pack_into
+        for offset, kind, index, trailing in compiled.fixups:
+            if kind == FixupKind.ENTRY:
+                target = start + layout.entries + index * ENTRY_SIZE
+            elif kind == FixupKind.COUNTER:
+                target = loops + index * COUNTER_SIZE if index else own
+            elif kind == FixupKind.CONSTANT:
+                target = start + index
+            else:
+                target = self._cell(index)
+            write(code, offset, target - (address + offset + 4 + trailing))
+        return code
+
+    def _cell(self, number: int) -> int:
+        """The address of a runtime cell, which is filled when code first needs it."""
+        if not self._cells[number]:
+            address = self._process.resolve(RUNTIME_CELLS[number])
+            if not address:
+                raise InternalError(f"compiled code needs {RUNTIME_CELLS[number]!r}")
+            self._cells[number] = address
+        return self._start + self.layout.cells + number * ENTRY_SIZE
+
+    def install(self, image: Image) -> None:
+        """Map an Image, which lives as long as this, and let calls reach its functions."""
+        code = Code(image, self._process.resolve)
+        self._images.append((code, self._process.add_code(code, self._info)))
+        imported = self._info.imported_functions
+        for function in image.functions:
+            index = function.name.removeprefix("f")
+            if index.isdecimal():
+                self._entries[int(index) - imported] = code.base + function.start
+
+    def release_replaced(self) -> int:
+        """Give back the memory of code that has been replaced and that no frame is in; how many bytes.
+
+        Nothing, if other threads are in WebAssembly code.
+        """
+        runs = self._replaced_runs(())
+        if not runs:
+            return 0
+        first, last = runs[0][0].start, runs[-1][-1].start + runs[-1][-1].size
+        words = addresses_on_stack(self._process, self.base + first, self.base + last)
+        if words is None:
+            return 0
+        released = 0
+        code = self.layout.code - self.layout.stubs
+        for run in self._replaced_runs(words):
+            start = max(round_up(run[0].start - code, PAGE_SIZE), round_up(self._shared, PAGE_SIZE))
+            end = (run[-1].start + run[-1].size - code) & -PAGE_SIZE
+            if start < end:
+                self._released.update(placed.start for placed in run)
+                remove_pages(self.end + start, end - start)
+                released += end - start
+        return released
+
+    def _replaced_runs(self, used: Collection[int]) -> list[list[PlacedFunction]]:
+        """Functions next to each other that have been replaced and have none of these addresses."""
+        runs: list[list[PlacedFunction]] = [[]]
+        # A call that does not return may be the last instruction of its function.
+        places = [self._placed_at(pc) for word in used for pc in (word - 1, word)]
+        inside = {placed.start for placed in places if placed is not None}
+        for placed in self._functions:
+            start = placed.start
+            if self.base + start == self.entry(placed.local) or start in inside:
+                runs.append([])
+            elif start not in self._released:
+                runs[-1].append(placed)
+        return [run for run in runs if run]
+
+    # --- snapshots -------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """All code, for `restore` in another process: see `abi/snapshot.py`."""
+        count, counters, end = len(self._functions), self._loops, self._next
+        row_count = self.frames.count[0]
+        frames = self.frames.content(row_count)
+        cells = [number for number, address in enumerate(self._cells) if address]
+        restored = 0 if self._restored is None else len(self._restored)
+        functions = [
+            placed
+            for placed in self._all_placed()[: restored + count]
+            if placed.start not in self._released
+        ]
+        code = ctypes.string_at(self._start + self.layout.code, end)
+        return pack(self.layout, code, functions, counters=counters, frames=frames, cells=cells)
+
+    def restore(self, data: bytes | memoryview, fd: int | None = None, offset: int = 0) -> None:
+        """Begin with the code of a snapshot, before anything is compiled.
+
+        `data` stays in use. With `fd` it is what that file has from `offset` on, a page boundary, and
+        the code is mapped from there; the file must never be written again. Raises
+        DeserializeError if it is none of this module.
+        """
+        snapshot = Snapshot(data, self.layout)
+        size = len(snapshot.code)
+        first = self._start + self.layout.code
+        if size > self._capacity or self._next:
+            raise InternalError("a snapshot must come first, and fit")
+        for number in snapshot.cells:
+            self._cell(number)
+        if size and fd is not None:
+            map_file(first, size, _READ_EXECUTE, fd, offset + snapshot.code_offset)
+            self._shared = size
+        else:
+            self._code[:size] = snapshot.code
+        own, counters = self.layout.functions, snapshot.counters
+        initial = array("i", [self._counter_start]) * counters
+        self._counters[own : own + counters] = initial
+        self.frames.load(snapshot.frames)
+        self._next = size
+        self._loops = counters
+        self._restored = snapshot
+        entries, base = self._entries, self.base
+        for local, start in zip(snapshot.locals, snapshot.starts, strict=True):
+            entries[local] = base + start
+
+    # --- processes -------------------------------------------------------------------------------
+
+    def unshare(self, *, child: bool) -> None:
+        """After a fork: what this process appends from now on is nobody else's."""
+        self._compiling = threading.RLock()
+        self._next = self._shared = round_up(self._next, PAGE_SIZE)
+        if child:
+            self._map_code(self._next)
+
+
+def _view(address: int, size: int, format_: Literal["B", "i", "Q"]) -> memoryview:
+    """Native memory as elements of a type."""
+    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B").cast(format_)
+
+
+def _words(address: int, count: int) -> memoryview:
+    return _view(address, count * 8, "Q")
+
+
+_spaces: Final[WeakSet[CodeSpace]] = WeakSet()
+
+
+def _unshare_all(*, child: bool) -> None:
+    for space in list(_spaces):
+        space.unshare(child=child)
+
+
+os.register_at_fork(
+    after_in_parent=partial(_unshare_all, child=False),
+    after_in_child=partial(_unshare_all, child=True),
+)
