@@ -250,7 +250,7 @@ class Library(dict[tuple[Any, ...], Piece]):
                 after.insert(0, self._moved(moved, (kind, place), (0, -1)))
             else:
                 before.append(self._moved(moved, (place, kind), (-1, index)))
-        return _join([*before, _rename(chosen, best.places), *after])
+        return _join([*before, rename(chosen, best.places), *after])
 
     def _moved(self, name: str, kinds: tuple[Kind, ...], operands: tuple[int, int]) -> Template:
         """A move; its values are those of these operands of the whole."""
@@ -391,7 +391,7 @@ class _Scratch:
         return victim
 
 
-def _rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
+def rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
     """The stencil with its registers filled in."""
     code = bytearray(stencil.code)
     for place, fields in zip(places, stencil.registers, strict=True):
