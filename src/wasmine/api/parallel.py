@@ -12,6 +12,7 @@ from wasmine.api.worker import Job
 from wasmine.api.workers import Pool, Source, processors
 from wasmine.compiler import linker
 from wasmine.errors import CompileError
+from wasmine.wasm.validator import checked_body
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
@@ -63,6 +64,7 @@ class _Assembly:
         units: list[range],
     ) -> None:
         self._info = info
+        self._styles = styles
         self._options = pipeline.options_for(styles)
         self._opt_level = opt_level
         self._units = units
@@ -83,7 +85,7 @@ class _Assembly:
                 number = self._left.pop()
             unit = tuple(self._units[number])
             features = self._info.features
-            job = Job(0, features, self._options, self._opt_level, unit, linked=False)
+            job = Job(0, features, self._styles, self._opt_level, unit, linked=False)
 
             def done(result: bytes | None) -> None:
                 with self._changed:
@@ -130,7 +132,7 @@ class _Assembly:
             # Of several errors the first one is told, whoever was how fast.
             for index in range(unit.start):
                 if index >= self._info.imported_functions:
-                    pipeline.checked_body(self._info, index - self._info.imported_functions)
+                    checked_body(self._info, index - self._info.imported_functions)
             raise
 
     def _size(self, unit: range) -> int:

@@ -6,18 +6,19 @@ modules never loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
-from wasmine.wasm.body import Body, decode_body
-from wasmine.wasm.validator import validate_body
+from wasmine.wasm.body import decode_body
+from wasmine.wasm.opcodes import BY_NAME
+from wasmine.wasm.validator import checked_body
 
 if TYPE_CHECKING:
-    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.types import FunctionType
     from wasmine.wasm.module import ModuleInfo
@@ -26,18 +27,7 @@ FUNCTIONS_PER_UNIT: Final = 1000
 BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
 
-
-def checked_body(info: ModuleInfo, local_index: int) -> Body:
-    """A function's body, decoded and validated. Raises MalformedModule or InvalidModule."""
-    body = decode_body(info, local_index)
-    validate_body(info, local_index, body)
-    return body
-
-
-def validate_bodies(info: ModuleInfo) -> None:
-    """Check all bodies of a module. Raises MalformedModule or InvalidModule."""
-    for local_index in range(len(info.bodies)):
-        checked_body(info, local_index)
+CALLS: Final = frozenset(BY_NAME[name].index for name in ("call", "return_call"))
 
 
 def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
@@ -45,10 +35,16 @@ def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Op
     return Options(styles, ssse3=target.host_machine().has("ssse3"), entries=entries)
 
 
-def translate(info: ModuleInfo, indices: Sequence[int], options: Options) -> str:
-    """LLVM IR of functions of a module, by their indices with imports. Raises CompileError."""
+def translate(
+    info: ModuleInfo,
+    indices: Sequence[int],
+    options: Options,
+    loops: Collection[tuple[int, int]] = (),
+) -> str:
+    """LLVM IR of functions of a module, by their indices with imports, and of code that takes them
+    over at some of their loops: see `translate_unit`. Raises CompileError."""
     bodies = (checked_body(info, index - info.imported_functions) for index in indices)
-    return translate_unit(info, indices, options, bodies)
+    return translate_unit(info, indices, options, bodies, loops)
 
 
 def units(info: ModuleInfo) -> list[range]:
@@ -74,25 +70,45 @@ def compile_object(
     return target.emit_object(ir, target.host_machine(), opt_level)
 
 
+def with_callees(info: ModuleInfo, indices: Sequence[int], wanted: Container[int]) -> list[int]:
+    """These functions, and those of `wanted` that they call directly, or that such a one calls, up to
+    the size of a unit: ascending indices with imports."""
+    first = info.imported_functions
+    found = dict.fromkeys(indices)
+    size = sum(info.bodies[index - first].end - info.bodies[index - first].start for index in found)
+    left = deque(found)
+    while left:
+        body = decode_body(info, left.popleft() - first)
+        for code, callee in zip(body.codes, body.immediates, strict=True):
+            if code not in CALLS or not isinstance(callee, int) or callee in found:
+                continue
+            if callee in wanted:
+                entry = info.bodies[callee - first]
+                size += entry.end - entry.start
+                if size > BYTES_PER_UNIT:
+                    return sorted(found)
+                found[callee] = None
+                left.append(callee)
+    return sorted(found)
+
+
 def compile_functions(
-    info: ModuleInfo, indices: Sequence[int], options: Options, opt_level: str
+    info: ModuleInfo,
+    indices: Sequence[int],
+    loops: Collection[tuple[int, int]],
+    options: Options,
+    opt_level: str,
 ) -> Image:
-    """Some functions of a module, to replace those that there are. Raises CompileError."""
-    return linker.link([compile_object(info, indices, options, opt_level)])
+    """Some functions of a module, to replace those that there are, and code that takes them over at
+    loops. Raises CompileError."""
+    ir = translate(info, indices, options, loops)
+    return linker.link([target.emit_object(ir, target.host_machine(), opt_level)])
 
 
 def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level: str) -> Image:
     """Validate, translate, optimise and link all functions of a module. Raises CompileError."""
     options = options_for(styles)
     return linker.link([compile_object(info, unit, options, opt_level) for unit in units(info)])
-
-
-def compile_function(
-    info: ModuleInfo, local_index: int, styles: tuple[MemoryStyle, ...], opt_level: str
-) -> CompiledFunction | Image:
-    """The code of one function of a module, by its index without imports. Raises CompileError."""
-    index = info.imported_functions + local_index
-    return compile_functions(info, (index,), options_for(styles, entries=True), opt_level)
 
 
 def compile_thunks(
