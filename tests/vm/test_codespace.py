@@ -109,8 +109,12 @@ def test_traps_and_backtraces() -> None:
     instance, _ = made(outer, raising)
     bodies = instance.module.info.bodies
     # rows for the last byte of each call instruction
-    outer.lines = [(0, bodies[0].start), (4 + 5, bodies[0].start + 1), (4 + 6, bodies[0].start + 2)]
-    raising.lines = [(0, bodies[1].start), (4 + 5 + 5, bodies[1].start + 1)]
+    outer.lines[:] = [
+        (0, bodies[0].start),
+        (4 + 5, bodies[0].start + 1),
+        (4 + 6, bodies[0].start + 2),
+    ]
+    raising.lines[:] = [(0, bodies[1].start), (4 + 5 + 5, bodies[1].start + 1)]
     with pytest.raises(Trap) as caught:
         instance.exports["0"]()
     assert caught.value.code is TrapCode.INTEGER_OVERFLOW
@@ -179,7 +183,8 @@ def test_snapshots(begin: Callable[[CodeSpace, bytes], None]) -> None:
         function(code, *counter, loops=3),
         calling(FixupKind.ENTRY, 3),
     ]
-    functions[3].lines = functions[5].lines = []  # as these are not of the module, no frames else
+    for local in (3, 5):
+        functions[local].lines.clear()  # as these are not of the module, no frames else
     first, space = made(*functions)
     for name in ("0", "2", "1"):
         first.exports[name]()
@@ -317,8 +322,7 @@ def test_code_that_a_frame_is_in_is_kept(how: str) -> None:
 
 def test_a_space_that_is_full_says_so() -> None:
     _, space = made(function(RETURN))
-    large = function(RETURN)
-    large.code = bytes(space.end - space.base)
+    large = function(bytes(space.end - space.base))
     with pytest.raises(ResourceError, match="no room for more code"):
         space.place(0, large)
     assert not space.is_compiled(0)

@@ -111,14 +111,14 @@ class FunctionState:
         """From which offset on exceptions of calls land where."""
         self.landing: Target | None = None
         """Where exceptions land that come out of what is called now."""
-        self.literals: dict[bytes, Target] = {}
-        """Vector constants, which lie behind the function."""
         self.cold: list[Callable[[], None]] = []
         """What writes code behind the function."""
         self.loops: list[int] = []
         """The position of each loop with a counter."""
         self.tables: list[tuple[int, list[Target]]] = []
         """Where tables of distances are, and of which targets."""
+        self.literals: dict[bytes, Target] = {}
+        """Constants of 8 or 16 bytes that stand behind the code."""
         self.exit = Target()
         """Where the function returns, with its results in their registers."""
         self.tail_exit = Target()
