@@ -19,7 +19,7 @@ from wasmine.vm.code import Code, map_view
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
-from wasmine.wasm.validator import validate, validate_module
+from wasmine.wasm.validator import validate, validate_bodies, validate_module
 
 if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
@@ -48,7 +48,7 @@ class Module:
         if not engine.is_lazy:
             self._own_artifact()
         elif info.code_size <= VALIDATED_AT_ONCE:
-            engine.validate_bodies(info)
+            validate_bodies(info)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info

@@ -11,12 +11,10 @@ import mmap
 import os
 import threading
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Collection
 from functools import partial
 from itertools import chain
 from struct import Struct
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 from weakref import WeakSet
 
 from wasmine.abi.baseline import RUNTIME_CELLS, CompiledFunction, FixupKind
@@ -32,8 +30,8 @@ from wasmine.abi.image import Image, round_up
 from wasmine.abi.snapshot import PlacedFunction, Snapshot, pack
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm.code import Code, map_file
-from wasmine.vm.frames import GrowingFrames
 from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, remove_pages
+from wasmine.vm.placed import PlacedCode
 from wasmine.vm.process import Process
 from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
@@ -44,6 +42,17 @@ _DISTANCE: Final = Struct("<i")
 _PATIENCE: Final = 5.0
 """Seconds to wait for another thread's compiling. It is only waste that waiting avoids, so that
 threads which wait for each other in some other way too do not wait for ever."""
+
+
+class FunctionCompiler(Protocol):
+    """What makes the code of a module's functions."""
+
+    @property
+    def constants(self) -> bytes:
+        """The pool of constants that code refers to."""
+
+    def __call__(self, local: int, /) -> CompiledFunction | Image:
+        """The code of a function; an Image calls others through their entries."""
 
 
 class CodeSpace:
@@ -57,22 +66,19 @@ class CodeSpace:
         self,
         info: ModuleInfo,
         process: Process,
-        compile_function: Callable[[int], CompiledFunction | Image],
-        *,
+        compiler: FunctionCompiler,
         compile_on_call: int,
-        constants: bytes = b"",
         counter_start: int = 0,
     ) -> None:
-        """`compile_function` gives the code of a function when it is first called; an Image of it
-        calls the others through their entries. `compile_on_call` is the offset of that field in the
-        module's VMContext. Counters begin with `counter_start`. Raises ResourceError.
+        """`compile_on_call` is the offset of that field in the module's VMContext. Counters begin with
+        `counter_start`. Raises ResourceError.
         """
         self.layout: Final = CodeSpaceLayout.of(
-            len(info.bodies), info.code_size, len(constants), PAGE_SIZE
+            len(info.bodies), info.code_size, len(compiler.constants), PAGE_SIZE
         )
         self._info = info
         self._process = process
-        self._compile = compile_function
+        self._compile = compiler
         self._counter_start = counter_start
         # Re-entrant: a finalizer or the handler of a signal may call functions meanwhile.
         self._compiling = threading.RLock()
@@ -83,20 +89,15 @@ class CodeSpace:
         off, or those that have mapped the same file."""
         self._loops = 0
         """How many counters of loops are in use."""
-        self._starts: list[int] = []
-        self._functions: list[PlacedFunction] = []
+        self._placed: Final = PlacedCode()
         self._images: list[tuple[Code, object]] = []
-        self._restored: Snapshot | None = None
-        self._released: set[int] = set()
-        """Where functions began whose code is there no longer."""
         self._capacity = self.layout.end - self.layout.code
         self._memory = Mmap(self.layout.end + self._capacity)
         self._start = self._memory.base
         self.base: Final = self._start + self.layout.stubs
         self.end: Final = self._start + self.layout.end
         self._map_code(0)
-        self._fill(compile_on_call, constants)
-        self.frames: Final = GrowingFrames()
+        self._fill(compile_on_call, compiler.constants)
         self._registration = process.add_code(self, info)
         _spaces.add(self)
 
@@ -161,7 +162,7 @@ class CodeSpace:
         """The index, with imports, of the function at an address; None without one."""
         offset, layout = pc - self._start, self.layout
         if offset >= layout.code:
-            placed = self._placed_at(pc)
+            placed = self._placed.at(pc - self.base)
             if placed is None:
                 return None
             local = placed.local
@@ -171,48 +172,22 @@ class CodeSpace:
             local = (offset - layout.stubs) // JUMP_STUB_SIZE
         return self._info.imported_functions + local
 
-    def _placed_at(self, pc: int) -> PlacedFunction | None:
-        offset = pc - self.base
-        restored = self._restored
-        starts = self._starts
-        if restored is not None and (not starts or offset < starts[0]):
-            position = bisect_right(restored.starts, offset) - 1
-            placed = restored.function(position) if position >= 0 else None
-        else:
-            position = bisect_right(starts, offset) - 1
-            placed = self._functions[position] if position >= 0 else None
-        inside = placed is not None and offset < placed.start + placed.size
-        return placed if inside else None
-
     def wasm_offset(self, pc: int) -> int | None:
         """The offset in the module of the instruction that code comes from."""
-        placed = self._placed_at(pc)
-        if placed is None:
-            return None
-        lines, place = placed.lines, pc - self.base - placed.start
-        rows = range(len(lines) // 2)
-        row = bisect_right(rows, place, key=lambda row: lines[2 * row]) - 1
-        return lines[2 * row + 1] or None if row >= 0 else None
+        return self._placed.wasm_offset(pc - self.base)
 
     def frame_size_at(self, pc: int) -> int | None:
         """Bytes from the stack pointer to the canonical frame address, None where that is unknown."""
-        row = self.frames.find(pc - self.base)
-        return row.size - 1 if row is not None and row.size else None
+        return self._placed.frame_size_at(pc - self.base)
 
     def frames_address(self) -> int:
         """The address of the table of frames in native form."""
-        return self.frames.address
-
-    def _all_placed(self) -> list[PlacedFunction]:
-        """All code that there is, sorted by start."""
-        restored = self._restored
-        first = [] if restored is None else [restored.function(i) for i in range(len(restored))]
-        return [*first, *self._functions]
+        return self._placed.frames.address
 
     def loops(self, local: int) -> list[int]:
         """The offsets in the module of the loops of a function that have counters."""
-        found = [placed for placed in self._all_placed() if placed.local == local]
-        return list(found[-1].loops) if found else []
+        placed = self._placed.last_of(local)
+        return [] if placed is None else list(placed.loops)
 
     # --- code ------------------------------------------------------------------------------------
 
@@ -257,8 +232,9 @@ class CodeSpace:
             content = self._fill_in(local, compiled, code, first_counter)
             start = code - self.base
             lines = array("I", chain.from_iterable(compiled.lines))
-            placed = PlacedFunction(local, start, size, first_counter, lines, compiled.loops)
-            frames = self.frames
+            function = PlacedFunction(local, start, size, first_counter, lines, compiled.loops)
+            placed = self._placed
+            frames = placed.frames
             if frames.make_room(len(compiled.frames), compiled.saved):
                 self._process.forget_frames(self._registration)
             rows = frames.native_rows(compiled.frames, compiled.saved, start)
@@ -277,8 +253,8 @@ class CodeSpace:
                 self._counters[own + first_counter : own + loops] = initial
                 frames.rows[first_row:last_row] = rows
                 frames.count[0] = end
-                self._starts += [start]
-                self._functions += [placed]
+                placed.starts += [start]
+                placed.functions += [function]
                 self._entries[local] = code
                 return code
 
@@ -327,54 +303,45 @@ class CodeSpace:
 
         Nothing, if other threads are in WebAssembly code.
         """
-        runs = self._replaced_runs(())
+
+        def is_current(function: PlacedFunction) -> bool:
+            return self.base + function.start == self.entry(function.local)
+
+        placed, base = self._placed, self.base
+        runs = placed.replaced(is_current, ())
         if not runs:
             return 0
-        first, last = runs[0][0].start, runs[-1][-1].start + runs[-1][-1].size
-        words = addresses_on_stack(self._process, self.base + first, self.base + last)
+        last = runs[-1][-1]
+        words = addresses_on_stack(
+            self._process, base + runs[0][0].start, base + last.start + last.size
+        )
         if words is None:
             return 0
         released = 0
         code = self.layout.code - self.layout.stubs
-        for run in self._replaced_runs(words):
-            start = max(round_up(run[0].start - code, PAGE_SIZE), round_up(self._shared, PAGE_SIZE))
+        for run in placed.replaced(is_current, [word - base for word in words]):
+            start = round_up(max(run[0].start - code, self._shared), PAGE_SIZE)
             end = (run[-1].start + run[-1].size - code) & -PAGE_SIZE
             if start < end:
-                self._released.update(placed.start for placed in run)
+                placed.release(run)
                 remove_pages(self.end + start, end - start)
                 released += end - start
         return released
-
-    def _replaced_runs(self, used: Collection[int]) -> list[list[PlacedFunction]]:
-        """Functions next to each other that have been replaced and have none of these addresses."""
-        runs: list[list[PlacedFunction]] = [[]]
-        # A call that does not return may be the last instruction of its function.
-        places = [self._placed_at(pc) for word in used for pc in (word - 1, word)]
-        inside = {placed.start for placed in places if placed is not None}
-        for placed in self._functions:
-            start = placed.start
-            if self.base + start == self.entry(placed.local) or start in inside:
-                runs.append([])
-            elif start not in self._released:
-                runs[-1].append(placed)
-        return [run for run in runs if run]
 
     # --- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
         """All code, for `restore` in another process: see `abi/snapshot.py`."""
-        count, counters, end = len(self._functions), self._loops, self._next
-        row_count = self.frames.count[0]
-        frames = self.frames.content(row_count)
-        cells = [number for number, address in enumerate(self._cells) if address]
-        restored = 0 if self._restored is None else len(self._restored)
-        functions = [
-            placed
-            for placed in self._all_placed()[: restored + count]
-            if placed.start not in self._released
-        ]
-        code = ctypes.string_at(self._start + self.layout.code, end)
-        return pack(self.layout, code, functions, counters=counters, frames=frames, cells=cells)
+        functions = self._placed.present()  # first: what is placed meanwhile does no harm then
+        counters, end, frames = self._loops, self._next, self._placed.frames
+        return pack(
+            self.layout,
+            ctypes.string_at(self._start + self.layout.code, end),
+            functions,
+            counters=counters,
+            frames=frames.content(frames.count[0]),
+            cells=[number for number, address in enumerate(self._cells) if address],
+        )
 
     def restore(self, data: bytes | memoryview, fd: int | None = None, offset: int = 0) -> None:
         """Begin with the code of a snapshot, before anything is compiled.
@@ -398,10 +365,9 @@ class CodeSpace:
         own, counters = self.layout.functions, snapshot.counters
         initial = array("i", [self._counter_start]) * counters
         self._counters[own : own + counters] = initial
-        self.frames.load(snapshot.frames)
+        self._placed.restore(snapshot)
         self._next = size
         self._loops = counters
-        self._restored = snapshot
         entries, base = self._entries, self.base
         for local, start in zip(snapshot.locals, snapshot.starts, strict=True):
             entries[local] = base + start
