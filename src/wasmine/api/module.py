@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from wasmine.abi.image import Image
-from wasmine.api import archive
+from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, Progress, Tier
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
@@ -16,10 +16,10 @@ from wasmine.public import public
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.code import Code, map_view
+from wasmine.vm.codespace import CodeSpace
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
-from wasmine.wasm.validator import validate, validate_bodies, validate_module
 
 if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
@@ -43,12 +43,11 @@ class Module:
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         engine = _engine_for(engine)
         info = decode(read_source(source), engine.features)
-        validate_module(info)
         self._prepare(info, engine)
         if not engine.is_lazy:
             self._own_artifact()
-        elif info.code_size <= VALIDATED_AT_ONCE:
-            validate_bodies(info)
+        else:
+            engine.validate(info, bodies=info.code_size <= VALIDATED_AT_ONCE)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info
@@ -62,6 +61,8 @@ class Module:
 
         Raises TypeError or OSError if there is none.
         """
+        from wasmine.wasm.validator import validate  # a module from the cache does without
+
         try:
             validate(read_source(source), features)
         except CompileError:
@@ -90,7 +91,13 @@ class Module:
     def _make_artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:
         if not self.engine.is_lazy:
             return Artifact.compiled(self.info, self._load(styles))
-        return Artifact.lazy(self.info, self.engine.function_compiler(self.info, styles))
+        compiler = self.engine.function_compiler(self.info, styles)
+        if self.engine.tier != "auto":
+            return Artifact.lazy(self.info, compiler)
+        artifact = Artifact.lazy(self.info, compiler, counter_start=tiering.policy.first)
+        if isinstance(artifact.code, CodeSpace):
+            tiering.attach(self.info, styles, self.engine, artifact.code)
+        return artifact
 
     def _load(self, styles: tuple[MemoryStyle, ...], progress: Progress | None = None) -> Code:
         """Code of the whole module, from the cache or compiled."""
