@@ -6,9 +6,8 @@ which a compiled program starts and ends.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, dataclass_transform
-
-_set = object.__setattr__
 
 
 @dataclass_transform(frozen_default=True)
@@ -16,13 +15,14 @@ class FrozenType(type):
     """Makes the fields of a class, in order those of its base and its own, slots.
 
     Options of a class: `eq=False`, its objects are equal to none but themselves; `init=False`, it sets its
-    fields itself, by `set_field`; `kw_only=True`, fields are given by name only; `weakref=True`, there
+    fields itself, by `object.__setattr__`; `kw_only=True`, fields are given by name only; `weakref=True`, there
     can be weak references to its objects; `namespace=True`, they have a dictionary, for what is cached.
     """
 
     __match_args__: tuple[str, ...]
     defaults: dict[str, Any]
     by_name: bool
+    setters: tuple[Callable[[object, object], None], ...]
 
     def __new__(
         cls,
@@ -51,7 +51,9 @@ class FrozenType(type):
             members["__eq__"], members["__hash__"] = object.__eq__, object.__hash__
         if not init:
             members["__init__"] = object.__init__
-        return super().__new__(cls, name, bases, members)
+        made = super().__new__(cls, name, bases, members)
+        made.setters = tuple(getattr(made, field).__set__ for field in made.__match_args__)
+        return made
 
 
 class Frozen(metaclass=FrozenType):
@@ -66,8 +68,8 @@ class Frozen(metaclass=FrozenType):
                 values = _complete(cls, values, named)
             elif cls.by_name:
                 raise TypeError(f"{cls.__name__}() takes its fields by name")
-            for field, value in zip(fields, values, strict=True):
-                _set(self, field, value)
+            for set_value, value in zip(cls.setters, values, strict=True):
+                set_value(self, value)
             self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -128,8 +130,3 @@ def _complete(
 def _restore(cls: FrozenType, values: tuple[object, ...]) -> object:
     """The object with these fields, from what was pickled."""
     return cls(**dict(zip(cls.__match_args__, values, strict=True)))
-
-
-def set_field(frozen: Frozen, name: str, value: object) -> None:
-    """Give an object that is being made a field."""
-    _set(frozen, name, value)

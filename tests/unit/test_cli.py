@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from wasmine import __version__
+from wasmine.api import cache
+from wasmine.api.cache import Cache
+from wasmine.api.cachekeys import make_key
 from wasmine.cli import main
 from wasmine.cli.common import UsageError
 from wasmine.cli.values import format_value, parse_value
@@ -427,6 +430,80 @@ def test_help_and_version() -> None:
         outcome = Outcome(*command, "--help")
         assert outcome.code == 0
         assert "134  the program trapped" in outcome.stdout
+
+
+# --- compile, cache
+
+
+class Terminal(io.StringIO):
+    """A standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_compiled_module_runs_without_being_compiled(tmp_path: Path) -> None:
+    compiled = str(tmp_path / "out")
+    assert Outcome("compile", "-O", "0", ARGUMENTS, "-o", compiled).code == 0
+    assert os.listdir(tmp_path) == ["out"]
+    outcome = Outcome("run", "--compiled", compiled, "x")
+    assert outcome.stdout.splitlines() == ["argument 0 [out]", "argument 1 [x]"]
+    failed(2, "machine code, which nothing confines", "run", compiled)
+    failed(2, "has the options that it was", "run", "--compiled", "-O", "2", compiled)
+    failed(1, "not a compiled module of wasmine", "run", "--compiled", ARGUMENTS)
+    Path(compiled).write_bytes(Path(compiled).read_bytes()[:-1])
+    failed(1, "truncated", "run", "--compiled", compiled)
+
+
+def test_what_is_invalid_leaves_no_file(tmp_path: Path) -> None:
+    source = tmp_path / "module.wasm"
+    source.write_bytes(MODULE.replace(body(b"\x20\0"), body(b"\x20\3")))
+    failed(1, "unknown local 3", "compile", str(source), "-o", str(tmp_path / "out"))
+    assert os.listdir(tmp_path) == ["module.wasm"]
+    failed(1, "No such file", "compile", ARGUMENTS, "-o", str(tmp_path / "nowhere" / "out"))
+    failed(2, "required: -o", "compile", ARGUMENTS)
+
+
+def test_compiling_shows_its_progress_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    cache.default().clear()
+    for stream in (Terminal(), io.StringIO()):
+        argv = ["compile", "-O", "0", ARGUMENTS, "-o", str(tmp_path / "out")]
+        assert main(argv, io.StringIO(), stream) == 0
+        shown = stream.getvalue().split("\r")
+        if not stream.isatty():
+            assert shown == [""]
+            continue
+        assert shown[1] == f"compiling [{' ' * 22}]   0%"
+        assert shown[-3] == f"compiling [{'#' * 22}] 100%"
+        assert shown[-2:] == [" " * 39, ""], "the line is cleared"
+
+
+def test_cache_info_and_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Cache(str(tmp_path))
+    monkeypatch.setattr("wasmine.cli.cache.default", lambda: store)
+    store.put(make_key("module", "a"), [bytes(3 << 20)])
+    store.put(make_key("module", "b"), [bytes(3 << 20)])
+    store.put(make_key("runtime"), [bytes(100)])
+    outcome = Outcome("cache", "info")
+    assert outcome.stdout.splitlines() == [
+        f"directory  {tmp_path}",
+        "size       6 MiB of 2.0 GiB",
+        "module     2 entries, 6 MiB",
+        "runtime    1 entry, 4 KiB",
+    ]
+    assert Outcome("cache", "clear").stdout == ""
+    assert Outcome("cache", "info").stdout.splitlines() == [
+        f"directory  {tmp_path}",
+        "size       0 bytes of 2.0 GiB",
+    ]
+    tmp_path.chmod(0o777)
+    assert Outcome("cache", "info").stdout.splitlines()[1] == (
+        f"not used   {tmp_path} can be written by other users"
+    )
+    failed(2, "invalid choice", "cache", "sell")
 
 
 # --- as a process

@@ -108,8 +108,13 @@ def test_binding_a_handler_is_checked(message: str) -> None:
         preview1.handler(name, snapshot=snapshot)(function)
 
 
+def test_every_row_has_a_handler() -> None:
+    for snapshot in (preview1.SNAPSHOT, preview1.UNSTABLE):
+        assert list(preview1.functions(snapshot)) == preview1.names_of(snapshot)
+
+
 def test_a_row_without_handler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     row = preview1.Row("fd_new", ("fd",), ("fd",))
     monkeypatch.setitem(preview1.ROWS, "fd_new", row)
     with pytest.raises(InternalError, match="without handler: fd_new"):
-        preview1.check_complete()
+        preview1.functions(preview1.SNAPSHOT)

@@ -22,10 +22,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
+from wasmine.abi.digest import blake2b
 from wasmine.abi.linetable import PcTable, read_line_programs
 from wasmine.abi.unwind import FrameTable
 from wasmine.errors import DeserializeError, InternalError

@@ -21,7 +21,6 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from struct import Struct
 from typing import Final, NamedTuple
@@ -29,6 +28,7 @@ from typing import Final, NamedTuple
 from wasmine.abi.codespace import CodeSpaceLayout
 from wasmine.abi.image import round_up
 from wasmine.errors import DeserializeError
+from wasmine.frozen import Frozen
 
 MAGIC: Final = b"wasmspac"
 FORMAT_VERSION: Final = 1
@@ -58,8 +58,7 @@ _LAYOUT: Final = Struct(f"<{len(CodeSpaceLayout._fields)}I")
 _HEADER_SIZE: Final = _PREFIX.size + _COUNTS.size + _LAYOUT.size
 
 
-@dataclass(slots=True, eq=False)
-class PlacedFunction:
+class PlacedFunction(Frozen, eq=False):
     """A function's code in a CodeSpace; places are in bytes from the stubs."""
 
     local: int

@@ -13,14 +13,10 @@ from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from typing import Final
 
+from wasmine.abi.digest import blake2b
 from wasmine.api.cachefile import ALIGNMENT, Buffer, Key
 from wasmine.version import __version__
 from wasmine.vm import processor
-
-try:  # hashlib would load OpenSSL, which takes 4 ms
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
 
 PYTHON: Final = f"{sys.implementation.cache_tag} {sys.abiflags} {sys.hexversion >> 16:x}"
 """The interpreter, as far as its structures and functions in C depend on it."""

@@ -88,6 +88,7 @@ class Engine:
         """
         from wasmine.api import pipeline
 
+        self.validate(info, bodies=False)
         if progress is None:
             return pipeline.compile_module(info, styles, self.opt_level)
         from wasmine.api.parallel import compile_parallel
@@ -109,6 +110,14 @@ class Engine:
         return loading.load_or_make(
             self.cache, key, lambda: self.compile(info, styles, progress), resolve
         )
+
+    def validate(self, info: ModuleInfo, *, bodies: bool) -> None:
+        """Check a module, its bodies too if that is asked for. Raises what `compile` raises."""
+        from wasmine.wasm.validator import validate_bodies, validate_module
+
+        validate_module(info)
+        if bodies:
+            validate_bodies(info)
 
     def function_compiler(
         self, info: ModuleInfo, styles: tuple[MemoryStyle, ...]

@@ -41,6 +41,13 @@ class Exports(Mapping[str, Any]):
         except KeyError:
             raise KeyError(self._missing(name)) from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._externs
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The export of this name, or else the default."""
+        return self._externs.get(name, default)
+
     def __getattr__(self, name: str) -> Any:
         if name == "_externs":  # the object was never initialised
             raise AttributeError(name)

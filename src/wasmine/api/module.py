@@ -20,7 +20,6 @@ from wasmine.vm.codespace import CodeSpace
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
-from wasmine.wasm.validator import validate, validate_bodies, validate_module
 
 if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
@@ -44,12 +43,11 @@ class Module:
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         engine = _engine_for(engine)
         info = decode(read_source(source), engine.features)
-        validate_module(info)
         self._prepare(info, engine)
         if not engine.is_lazy:
             self._own_artifact()
-        elif info.code_size <= VALIDATED_AT_ONCE:
-            validate_bodies(info)
+        else:
+            engine.validate(info, bodies=info.code_size <= VALIDATED_AT_ONCE)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info
@@ -63,6 +61,8 @@ class Module:
 
         Raises TypeError or OSError if there is none.
         """
+        from wasmine.wasm.validator import validate  # a module from the cache does without
+
         try:
             validate(read_source(source), features)
         except CompileError:

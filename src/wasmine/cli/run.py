@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from wasmine import Function, Instance
+from wasmine import Function, Instance, Module
+from wasmine.api.archive import MAGIC
 from wasmine.cli.common import (
     OK,
+    Arguments,
     Command,
     UsageError,
     add_features,
@@ -22,21 +23,27 @@ from wasmine.cli.common import (
 from wasmine.cli.values import format_value, parse_value
 from wasmine.wasi import Environment, WasiExit
 
+if TYPE_CHECKING:
+    import argparse
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--invoke", metavar="NAME", help="call this export with ARGS as its arguments"
     )
     parser.add_argument("--env", metavar="NAME=VALUE", action="append", default=[])
+    parser.add_argument(
+        "--compiled", action="store_true", help="FILE is what `compile` made, and is trusted"
+    )
     add_level(parser)
     add_features(parser)
     add_file(parser)
-    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER)
+    parser.add_argument("arguments", metavar="ARGS", nargs="...")
 
 
-def _run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+def _run(arguments: Arguments, stdout: TextIO, stderr: TextIO) -> int:
     env = dict(_variable(text) for text in arguments.env)
-    module = compile_file(arguments)
+    module = _module(arguments)
     program = [os.path.basename(arguments.file)]
     if arguments.invoke is None:
         program += arguments.arguments
@@ -50,6 +57,21 @@ def _run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         return exit_.code & 0xFF
     write(stdout, results)
     return OK
+
+
+def _module(arguments: Arguments) -> Module:
+    """The module to run. Raises UsageError if machine code is to be run, or not, without a word."""
+    if arguments.compiled:
+        if arguments.opt_level or arguments.enable or arguments.disable:
+            raise UsageError("a compiled module has the options that it was compiled with")
+        return Module.deserialize_file(arguments.file)
+    with open(arguments.file, "rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            raise UsageError(
+                f"{arguments.file} is machine code, which nothing confines:"
+                " if you trust it, run it with --compiled"
+            )
+    return compile_file(arguments)
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from wasmine import Function, Instance, LinkError, Memory, Module
 from wasmine.frozen import Frozen
-from wasmine.wasi import clocks as clock_functions
-from wasmine.wasi import files, paths, polling, process, sockets
 from wasmine.wasi.context import Clocks, Context
 from wasmine.wasi.descriptors import DescriptorTable
 from wasmine.wasi.guest import GuestMemory
-from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, check_complete, functions, link
+from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, handler_of, link, names_of
 from wasmine.wasi.process import WasiExit
 from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
-
-# Importing a topic binds its handlers.
-TOPICS: Final = (clock_functions, files, paths, polling, process, sockets)
-check_complete()
 
 Imports = dict[str, dict[str, Callable[..., int]]]
 
@@ -67,16 +61,15 @@ class Environment:
 
         Raises LinkError when the module imports one of them with another type.
         """
-        offered = {snapshot: functions(snapshot) for snapshot in (SNAPSHOT, UNSTABLE)}
+        offered = {snapshot: names_of(snapshot) for snapshot in (SNAPSHOT, UNSTABLE)}
         wanted = offered if module is None else _imported(module)
         return {
             snapshot: {
-                name: link(row, function, self._context)
-                for name, (row, function) in rows.items()
-                if name in wanted.get(snapshot, ())
+                name: link(ROWS[name], handler_of(name, snapshot), self._context)
+                for name in offered[snapshot]
+                if name in members
             }
-            for snapshot, rows in offered.items()
-            if snapshot in wanted
+            for snapshot, members in wanted.items()
         }
 
     def bind(self, instance: Instance) -> None:

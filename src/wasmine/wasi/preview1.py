@@ -8,6 +8,7 @@ host's and comes out of the outermost call into the program.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from operator import and_
 from typing import Concatenate, Final, ParamSpec
 
@@ -154,20 +155,43 @@ def handler(
     return bind
 
 
-def check_complete() -> None:
-    """Raises InternalError when a row has no handler; called once all have been imported."""
-    missing = [name for name in ROWS if (SNAPSHOT, name) not in _handlers]
-    if missing:
-        raise InternalError(f"WASI functions without handler: {', '.join(missing)}")
+# The file that binds the functions of this name, or whose names begin so.
+_TOPICS: Final = {
+    "args": "process",
+    "clock": "clocks",
+    "environ": "process",
+    "fd": "files",
+    "fd_readdir": "paths",
+    "path": "paths",
+    "poll": "polling",
+    "proc": "process",
+    "random": "process",
+    "sched": "process",
+    "sock": "sockets",
+}
+
+
+def handler_of(name: str, snapshot: str) -> Handler:
+    """The handler of a function; UNSTABLE has the newer snapshot's where it has none of its own.
+
+    Its file is imported when the first program needs it. Raises InternalError if there is none.
+    """
+    topic = _TOPICS.get(name) or _TOPICS[name.partition("_")[0]]
+    import_module(f"wasmine.wasi.{topic}")
+    found = _handlers.get((snapshot, name)) or _handlers.get((SNAPSHOT, name))
+    if found is None:
+        raise InternalError(f"WASI function without handler: {name}")
+    return found
+
+
+def names_of(snapshot: str) -> list[str]:
+    """The functions of a snapshot."""
+    return [name for name in ROWS if snapshot == SNAPSHOT or name not in _NOT_IN_UNSTABLE]
 
 
 def functions(snapshot: str) -> dict[str, tuple[Row, Handler]]:
-    """The functions of a snapshot; UNSTABLE has the newer one's handlers where it has none."""
-    return {
-        name: (row, _handlers.get((snapshot, name), _handlers[SNAPSHOT, name]))
-        for name, row in ROWS.items()
-        if snapshot == SNAPSHOT or name not in _NOT_IN_UNSTABLE
-    }
+    """All functions of a snapshot, with their handlers."""
+    return {name: (ROWS[name], handler_of(name, snapshot)) for name in names_of(snapshot)}
 
 
 def link(row: Row, function: Handler, context: Context) -> Callable[..., int]:

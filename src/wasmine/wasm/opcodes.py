@@ -14,6 +14,7 @@ feature     the proposal that brought the instruction; `mvp` for the first versi
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from wasmine.frozen import Frozen
@@ -664,6 +665,8 @@ class Opcode(Frozen, eq=False):
         return f"<Opcode {self.name}>"
 
 
+# Few of these texts are different ones.
+@cache
 def _parse_immediates(text: str) -> tuple[tuple[str, ...], dict[str, int]]:
     """The kinds of immediates, and the numbers that stand after a slash."""
     if text == "-":
@@ -679,6 +682,7 @@ def _parse_immediates(text: str) -> tuple[tuple[str, ...], dict[str, int]]:
     return tuple(kinds), sizes
 
 
+@cache
 def _parse_type(text: str) -> tuple[tuple[ValType, ...], tuple[ValType, ...]] | tuple[None, None]:
     if text == "*":
         return None, None
