@@ -15,12 +15,11 @@ from pathlib import Path
 from build import build, wasm_path
 from kernels import KERNELS
 from tables import markdown
-from wasmine.api.pipeline import checked_body
 from wasmine.compiler.module import Options
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.validator import validate_module
+from wasmine.wasm.validator import checked_body, validate_module
 
 
 def translate_module(path: Path) -> int:

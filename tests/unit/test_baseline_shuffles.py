@@ -90,7 +90,7 @@ def shuffled(registers: tuple[int, int], lanes: tuple[int, ...]) -> bytes:
         if register in f.free_vectors:
             f.free_vectors.remove(register)
     result = shuffle(f, *registers, bytes(lanes))
-    f.add(asm.store_x128(result - FIRST_VECTOR, RDX, 0), asm.RETURN)
+    f.add(asm.store_x128(result - FIRST_VECTOR, RDX, 0), b"\xc3")
     code = finished(f)
     assert result not in f.free_vectors
     taken = {*VECTOR_TEMPORARIES} - {*f.free_vectors}

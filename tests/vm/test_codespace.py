@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,8 @@ from wasmine.abi.baseline import CELL_NUMBERS, CompiledFunction, Fixup, FixupKin
 from wasmine.abi.codespace import X86_64, CodeSpaceLayout
 from wasmine.abi.unwind import FrameRow
 from wasmine.vm.code import MACHINE
-from wasmine.vm.codespace import CodeSpace
+from wasmine.vm.codespace import CodeSpace, FunctionCompiler
 from wasmine.vm.frames import GrowingFrames
-from wasmine.wasm.module import ModuleInfo
 
 pytestmark = pytest.mark.skipif(MACHINE != X86_64, reason="code spaces are for x86-64")
 
@@ -63,14 +62,19 @@ def calling(kind: FixupKind, index: int, before: bytes = b"") -> CompiledFunctio
 
 
 class Given(Engine):
-    """An engine whose code is what `functions` say."""
+    """An engine whose code is given."""
 
-    def __init__(self, functions: Callable[[int], CompiledFunction]) -> None:
+    constants = b""
+
+    def __init__(self, functions: Sequence[CompiledFunction]) -> None:
         super().__init__(tier="baseline")
         self.functions = functions
 
-    def function_compiler(self, info: ModuleInfo, *args: Any) -> Any:
-        return self.functions
+    def function_compiler(self, *_: Any) -> FunctionCompiler:
+        return self
+
+    def __call__(self, local: int) -> CompiledFunction:
+        return self.functions[local]
 
 
 def space_of(instance: Instance) -> CodeSpace:
@@ -84,7 +88,7 @@ def made(*functions: CompiledFunction) -> tuple[Instance, CodeSpace]:
     """An instance whose functions are these, all without parameters and with an i32 result."""
     names = range(len(functions))
     text = "".join(f'(func (export "{i}") (result i32) (i32.const 0))' for i in names)
-    instance = Instance(Module(f"(module {text})", engine=Given(functions.__getitem__)))
+    instance = Instance(Module(f"(module {text})", engine=Given(functions)))
     return instance, space_of(instance)
 
 
@@ -183,8 +187,8 @@ def test_snapshots(begin: Callable[[CodeSpace, bytes], None]) -> None:
         function(code, *counter, loops=3),
         calling(FixupKind.ENTRY, 3),
     ]
-    for place in (3, 5):  # as these are not of the module, no frames else
-        functions[place] = functions[place].replace(lines=[])
+    for local in (3, 5):  # their lines are not of the module, and would be taken for another's
+        functions[local].lines.clear()
     first, space = made(*functions)
     for name in ("0", "2", "1"):
         first.exports[name]()
@@ -302,7 +306,7 @@ def test_code_that_a_frame_is_in_is_kept(how: str) -> None:
             thread.join()
 
     functions: list[CompiledFunction] = []
-    module = Module(HOSTS, engine=Given(functions.__getitem__))
+    module = Module(HOSTS, engine=Given(functions))
     instance = Instance(module, {"": {"host": host}})
     space = space_of(instance)
     offset = instance._handle.artifact.offsets.vmctx_imported_function_body(0)
@@ -322,9 +326,8 @@ def test_code_that_a_frame_is_in_is_kept(how: str) -> None:
 
 def test_a_space_that_is_full_says_so() -> None:
     _, space = made(function(RETURN))
-    large = function(RETURN).replace(code=bytes(space.end - space.base))
     with pytest.raises(ResourceError, match="no room for more code"):
-        space.place(0, large)
+        space.place(0, CompiledFunction(bytes(space.end - space.base), [], [], SAVED, [], []))
     assert not space.is_compiled(0)
 
 

@@ -15,9 +15,11 @@ import pytest
 
 from tests.harness import instance
 from wasmine import Engine, Instance, InvalidModule, Module, Store, Trap, TrapCode
+from wasmine.abi.baseline import CompiledFunction
 from wasmine.abi.codespace import X86_64
+from wasmine.abi.image import Image
 from wasmine.vm.code import MACHINE
-from wasmine.vm.codespace import CodeSpace
+from wasmine.vm.codespace import CodeSpace, FunctionCompiler
 from wasmine.wasm.module import ModuleInfo
 
 from .harness import run_script, trap_of
@@ -34,15 +36,19 @@ class Watched(Engine):
         self.compiled: list[int] = []
         self.before = before
 
-    def function_compiler(self, info: ModuleInfo, *args: Any) -> Any:
-        compile_function = super().function_compiler(info, *args)
+    def function_compiler(self, info: ModuleInfo, *args: Any) -> FunctionCompiler:
+        return _Watching(super().function_compiler(info, *args), self)
 
-        def watched(local_index: int) -> Any:
-            self.compiled.append(local_index)
-            self.before(local_index)
-            return compile_function(local_index)
 
-        return watched
+class _Watching:
+    def __init__(self, compiler: FunctionCompiler, engine: Watched) -> None:
+        self._compiler, self._engine = compiler, engine
+        self.constants = compiler.constants
+
+    def __call__(self, local: int) -> CompiledFunction | Image:
+        self._engine.compiled.append(local)
+        self._engine.before(local)
+        return self._compiler(local)
 
 
 def space(made: Instance) -> CodeSpace:
@@ -280,15 +286,17 @@ def test_a_fork_while_a_function_is_compiled() -> None:
 import os, threading
 from wasmine.api.engine import Engine
 inside, go_on = threading.Event(), threading.Event()
+class SlowCompiler:
+    def __init__(self, compiler):
+        self.compiler, self.constants = compiler, compiler.constants
+    def __call__(self, index):
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            go_on.wait(20)
+        return self.compiler(index)
 class Slow(Engine):
     def function_compiler(self, *args):
-        compile = super().function_compiler(*args)
-        def slow(index):
-            if threading.current_thread() is not threading.main_thread():
-                inside.set()
-                go_on.wait(20)
-            return compile(index)
-        return slow
+        return SlowCompiler(super().function_compiler(*args))
 engine = Slow(tier="baseline")
 module = Module('(module (func (export "one") (result i32) (i32.const 1)))', engine=engine)
 first, second = (Instance(module, store=Store(engine)) for _ in range(2))

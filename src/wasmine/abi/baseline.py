@@ -7,7 +7,6 @@ which are numbered by `RUNTIME_CELLS`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -15,7 +14,7 @@ from wasmine.abi.layout import align
 from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
 from wasmine.abi.unwind import FrameRow
 from wasmine.frozen import Frozen
-from wasmine.types import V128, ArrayType, FunctionType, StructType, ValType
+from wasmine.types import V128, ArrayType, FunctionType, StructType
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import OPCODES

@@ -16,10 +16,10 @@ from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import ModuleInfo
 
 if TYPE_CHECKING:
-    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
     from wasmine.vm.code import Code
+    from wasmine.vm.codespace import FunctionCompiler
 
 OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
 """What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
@@ -121,19 +121,14 @@ class Engine:
 
     def function_compiler(
         self, info: ModuleInfo, styles: tuple[MemoryStyle, ...]
-    ) -> Callable[[int], CompiledFunction | Image]:
-        """What compiles one function of a module, by its index without imports.
+    ) -> FunctionCompiler:
+        """What compiles functions of a module when they are first called.
 
         It raises what `compile` raises.
         """
+        from wasmine.api.firstcalls import BaselineCompiler
 
-        def compile_function(local_index: int) -> CompiledFunction | Image:
-            from wasmine.api import pipeline
-
-            return pipeline.compile_function(info, local_index, styles, opt_level)
-
-        opt_level = self.opt_level
-        return compile_function
+        return BaselineCompiler(info, styles)
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""

@@ -12,6 +12,7 @@ from wasmine.api.worker import Job
 from wasmine.api.workers import Pool, Source, processors
 from wasmine.compiler import linker
 from wasmine.errors import CompileError
+from wasmine.wasm.validator import checked_body
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
@@ -130,7 +131,7 @@ class _Assembly:
             # Of several errors the first one is told, whoever was how fast.
             for index in range(unit.start):
                 if index >= self._info.imported_functions:
-                    pipeline.checked_body(self._info, index - self._info.imported_functions)
+                    checked_body(self._info, index - self._info.imported_functions)
             raise
 
     def _size(self, unit: range) -> int:

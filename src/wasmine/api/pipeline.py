@@ -13,11 +13,9 @@ from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
 from wasmine.compiler.unit import translate_unit
-from wasmine.wasm.body import Body, decode_body
-from wasmine.wasm.validator import validate_body
+from wasmine.wasm.validator import checked_body
 
 if TYPE_CHECKING:
-    from wasmine.abi.baseline import CompiledFunction
     from wasmine.abi.image import Image
     from wasmine.types import FunctionType
     from wasmine.wasm.module import ModuleInfo
@@ -25,13 +23,6 @@ if TYPE_CHECKING:
 FUNCTIONS_PER_UNIT: Final = 1000
 BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
-
-
-def checked_body(info: ModuleInfo, local_index: int) -> Body:
-    """A function's body, decoded and validated. Raises MalformedModule or InvalidModule."""
-    body = decode_body(info, local_index)
-    validate_body(info, local_index, body)
-    return body
 
 
 def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
@@ -79,14 +70,6 @@ def compile_module(info: ModuleInfo, styles: tuple[MemoryStyle, ...], opt_level:
     """Validate, translate, optimise and link all functions of a module. Raises CompileError."""
     options = options_for(styles)
     return linker.link([compile_object(info, unit, options, opt_level) for unit in units(info)])
-
-
-def compile_function(
-    info: ModuleInfo, local_index: int, styles: tuple[MemoryStyle, ...], opt_level: str
-) -> CompiledFunction | Image:
-    """The code of one function of a module, by its index without imports. Raises CompileError."""
-    index = info.imported_functions + local_index
-    return compile_functions(info, (index,), options_for(styles, entries=True), opt_level)
 
 
 def compile_thunks(

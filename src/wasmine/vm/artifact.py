@@ -5,18 +5,17 @@ from __future__ import annotations
 import ctypes
 import weakref
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from struct import pack_into
 from typing import Final, Self
 
-from wasmine.abi.baseline import CompiledFunction
 from wasmine.abi.image import Image
 from wasmine.abi.runtime import VMINSTANCE_SIZE
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, offset_of
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.vm.code import Code
-from wasmine.vm.codespace import CodeSpace
+from wasmine.vm.codespace import CodeSpace, FunctionCompiler
 from wasmine.vm.process import current
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.module import ModuleInfo
@@ -46,27 +45,10 @@ class Artifact:
         return self
 
     @classmethod
-    def lazy(
-        cls,
-        info: ModuleInfo,
-        compile_function: Callable[[int], CompiledFunction | Image],
-        *,
-        constants: bytes = b"",
-        counter_start: int = 0,
-    ) -> Self:
-        """The artifact of a module whose functions are compiled when they are first called.
-
-        The parameters are those of CodeSpace.
-        """
-        space = CodeSpace(
-            info,
-            current(),
-            compile_function,
-            compile_on_call=VMOffsets.for_host(info).vmctx_compile_on_call(),
-            constants=constants,
-            counter_start=counter_start,
-        )
-        return cls(info, space)
+    def lazy(cls, info: ModuleInfo, compiler: FunctionCompiler, *, counter_start: int = 0) -> Self:
+        """The artifact of a module whose functions are compiled when they are first called."""
+        field = VMOffsets.for_host(info).vmctx_compile_on_call()
+        return cls(info, CodeSpace(info, current(), compiler, field, counter_start))
 
     @property
     def image(self) -> Image | None:

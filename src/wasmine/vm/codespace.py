@@ -11,11 +11,10 @@ import mmap
 import os
 import threading
 from array import array
-from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from struct import Struct
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 from weakref import WeakSet
 
 from wasmine.abi.baseline import RUNTIME_CELLS, CompiledFunction, FixupKind
@@ -45,6 +44,17 @@ _PATIENCE: Final = 5.0
 threads which wait for each other in some other way too do not wait for ever."""
 
 
+class FunctionCompiler(Protocol):
+    """What makes the code of a module's functions."""
+
+    @property
+    def constants(self) -> bytes:
+        """The pool of constants that code refers to."""
+
+    def __call__(self, local: int, /) -> CompiledFunction | Image:
+        """The code of a function; an Image calls others through their entries."""
+
+
 class CodeSpace:
     """Where the functions of a module are, whether they have been compiled or not.
 
@@ -56,22 +66,19 @@ class CodeSpace:
         self,
         info: ModuleInfo,
         process: Process,
-        compile_function: Callable[[int], CompiledFunction | Image],
-        *,
+        compiler: FunctionCompiler,
         compile_on_call: int,
-        constants: bytes = b"",
         counter_start: int = 0,
     ) -> None:
-        """`compile_function` gives the code of a function when it is first called; an Image of it
-        calls the others through their entries. `compile_on_call` is the offset of that field in the
-        module's VMContext. Counters begin with `counter_start`. Raises ResourceError.
+        """`compile_on_call` is the offset of that field in the module's VMContext. Counters begin with
+        `counter_start`. Raises ResourceError.
         """
         self.layout: Final = CodeSpaceLayout.of(
-            len(info.bodies), info.code_size, len(constants), PAGE_SIZE
+            len(info.bodies), info.code_size, len(compiler.constants), PAGE_SIZE
         )
         self._info = info
         self._process = process
-        self._compile = compile_function
+        self._compile = compiler
         self._counter_start = counter_start
         # Re-entrant: a finalizer or the handler of a signal may call functions meanwhile.
         self._compiling = threading.RLock()
@@ -90,7 +97,7 @@ class CodeSpace:
         self.base: Final = self._start + self.layout.stubs
         self.end: Final = self._start + self.layout.end
         self._map_code(0)
-        self._fill(compile_on_call, constants)
+        self._fill(compile_on_call, compiler.constants)
         self._registration = process.add_code(self, info)
         _spaces.add(self)
 

@@ -17,7 +17,7 @@ from wasmine.types import (
     composite_matches,
     matches,
 )
-from wasmine.wasm.body import decode_body
+from wasmine.wasm.body import Body, decode_body
 from wasmine.wasm.code_validator import validate_body
 from wasmine.wasm.constants import check_constant
 from wasmine.wasm.decoder import decode
@@ -59,7 +59,14 @@ def validate(data: bytes, features: Features = DEFAULT) -> ModuleInfo:
 def validate_bodies(info: ModuleInfo) -> None:
     """Checks all function bodies. Raises MalformedModule or InvalidModule."""
     for local_index in range(len(info.bodies)):
-        validate_body(info, local_index, decode_body(info, local_index))
+        checked_body(info, local_index)
+
+
+def checked_body(info: ModuleInfo, local_index: int) -> Body:
+    """A function's body, decoded and validated. Raises MalformedModule or InvalidModule."""
+    body = decode_body(info, local_index)
+    validate_body(info, local_index, body)
+    return body
 
 
 def validate_module(info: ModuleInfo) -> None:

@@ -134,9 +134,9 @@ def _result_patterns(name: str, operands: str) -> Iterator[str]:
         yield "rl"
     elif len(operands) == 2:
         yield "rrl"
-        if _COUNTED.match(name):
-            yield "rrc"
-        elif operands[0] in _INTEGERS and ".div" not in name and ".rem" not in name:
+        if _COUNTED.match(name) or (
+            operands[0] in _INTEGERS and ".div" not in name and ".rem" not in name
+        ):
             yield "rrc"
 
 

@@ -86,7 +86,7 @@ class _Text:
             return self._pointer(index, place)
         if place is not None:
             return self._from_register(name, type_, place)
-        elif letter == "l":
+        if letter == "l":
             add(f"{name} = load {type_}, ptr {self._frame(index)}, align 1")
         elif letter == "z":
             return "zeroinitializer" if type_[0] == "<" else "0" if type_[0] == "i" else "0.0"
