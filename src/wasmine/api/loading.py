@@ -51,5 +51,5 @@ def module_key(
     Features count, because code is stored after validation only.
     """
     features = " ".join(engine.features)
-    digest = content_digest(info.data)
-    return make_key(kind, digest, engine.opt_level, " ".join(styles), features)
+    options = (engine.opt_level,) if kind == "module" else (engine.tier,)
+    return make_key(kind, content_digest(info.data), " ".join(styles), features, *options)
