@@ -31,8 +31,10 @@ from tests.vectors import (
     modules,
     reference,
 )
+from wasmine.api.engine import Tier
 from wasmine.wasm.opcodes import Opcode
 
+_TIERS: Final[tuple[Tier, ...]] = ("optimized", "baseline")
 EXPRESSIONS: Final = 20
 """For each seed."""
 _CASES: Final = 64
@@ -45,18 +47,19 @@ _BY_RESULT: Final = {
 }
 
 
-def engine(seed: int) -> wasmine.Engine:
+def engine(seed: int, tier: Tier) -> wasmine.Engine:
     """With the options that a seed picks."""
     return wasmine.Engine(
         opt_level="O2" if seed % 4 == 3 else "light",
         memory="dynamic" if seed % 5 == 4 else "static",
+        tier=tier,
     )
 
 
-def compiled(source: str, seed: int) -> Run:
+def compiled(source: str, seed: int, tier: Tier) -> Run:
     """A module's memory in wasmine, before and after a call."""
     wasm = bytes(wasmtime.wat2wasm(source))
-    exports = wasmine.Instance(wasmine.Module(wasm, engine=engine(seed))).exports
+    exports = wasmine.Instance(wasmine.Module(wasm, engine=engine(seed, tier))).exports
 
     def run(content: bytes, name: str, argument: int) -> bytes:
         exports.memory.write(0, content)
@@ -69,9 +72,12 @@ def compiled(source: str, seed: int) -> Run:
 def instructions(seed: int, opcodes: list[Opcode]) -> Iterator[str]:
     """Where the engines differ in instructions alone."""
     source, strict = modules(opcodes, seed, _CONSTANTS)
-    ours, theirs = compiled(source, seed), reference(strict)
-    for opcode in opcodes:
-        yield from differences(opcode, seed, _CASES, _CONSTANTS, ours, theirs)
+    theirs = reference(strict)
+    for tier in _TIERS:
+        ours = compiled(source, seed, tier)
+        for opcode in opcodes:
+            for text in differences(opcode, seed, _CASES, _CONSTANTS, ours, theirs):
+                yield f"{tier}: {text}"
 
 
 class _Expression:
@@ -127,19 +133,24 @@ def expressions(seed: int, count: int = EXPRESSIONS) -> Iterator[str]:
         texts = _Expression(seed, number).make(kind, 2 + number % 3)
         for side, text in zip(lines, texts, strict=True):
             side.append(loop(str(number), kind, text))
-    ours, theirs = compiled(module(lines[0]), seed), reference(module(lines[1]))
-    for number in range(count):
-        memory = cases(Random(f"{seed} {number} cases").choice(INSTRUCTIONS), seed, _CASES)
-        found, expected = (run(memory, str(number), _CASES) for run in (ours, theirs))
-        for start in range(0, len(memory), CASE):
-            result = slice(start + RESULT, start + CASE)
-            if found[result] != expected[result]:
-                operands = memory[start : start + RESULT].hex(" ", 16)
-                yield (
-                    f"expression {number}, {operands}: {found[result].hex()},"
-                    f" expected {expected[result].hex()}\n{lines[0][number]}"
-                )
-                break
+    theirs = reference(module(lines[1]))
+    for tier in _TIERS:
+        ours = compiled(module(lines[0]), seed, tier)
+        for number in range(count):
+            memory = cases(Random(f"{seed} {number} cases").choice(INSTRUCTIONS), seed, _CASES)
+            found, expected = (run(memory, str(number), _CASES) for run in (ours, theirs))
+            difference = _first_difference(memory, found, expected)
+            if difference:
+                yield f"{tier}: expression {number}, {difference}\n{lines[0][number]}"
+
+
+def _first_difference(memory: bytes, found: bytes, expected: bytes) -> str:
+    for start in range(0, len(memory), CASE):
+        result = slice(start + RESULT, start + CASE)
+        if found[result] != expected[result]:
+            operands = memory[start : start + RESULT].hex(" ", 16)
+            return f"{operands}: {found[result].hex()}, expected {expected[result].hex()}"
+    return ""
 
 
 def examine(seed: int) -> list[str]:

@@ -20,7 +20,12 @@ from wasmine.wasm.opcodes import OPCODES
 
 from .harness import trap_of
 
-ENGINES = {"static": Engine(), "dynamic": Engine(memory="dynamic")}
+ENGINES = {
+    "static": Engine(),
+    "dynamic": Engine(memory="dynamic"),
+    "baseline": Engine(tier="baseline"),
+    "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
+}
 STYLES = pytest.mark.parametrize("style", ENGINES)
 MEMORIES = pytest.mark.parametrize(
     ("memory", "address"), [("1 2 shared", "i32"), ("i64 1 2", "i64")]

@@ -15,6 +15,8 @@ ENGINES = {
     "light": Engine(),
     "O2": Engine(opt_level="O2"),
     "dynamic": Engine(memory="dynamic"),
+    "baseline": Engine(tier="baseline"),
+    "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
 }
 LOADS = [
     (f"{kind}.load{suffix}", size)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import struct
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +252,7 @@ def test_a_signal_handler_that_raises_while_a_function_is_compiled() -> None:
 
 FORK = """
 import os
+import random
 from wasmine.api.engine import Engine
 text = "(module" + "".join(
     f"(func (export \\"f{i}\\") (result i32) (i32.const {i}))" for i in range(300)) + ")"
@@ -387,3 +390,78 @@ EXCEPTIONS = """(module
 def test_exceptions_pass_through_functions_that_were_compiled_on_the_way() -> None:
     made = instance(EXCEPTIONS, engine=Watched())
     assert [made.exports.catch(i) for i in range(3)] == [0, 1, 2]
+
+
+def many(count: int) -> str:
+    """Functions that call each other: `f{i}` returns the number of functions from i on."""
+    bodies = "".join(
+        f'(func $f{i} (export "f{i}") (result i32) (local i32) (loop $l'
+        f" (br_if $l (i32.lt_s (local.tee 0 (i32.add (local.get 0) (i32.const 1)))"
+        f" (i32.const 3)))) (i32.add (i32.const 1)"
+        f" {f'(call $f{i + 1})' if i + 1 < count else '(i32.const 0)'}))"
+        for i in range(count)
+    )
+    return f"(module {bodies})"
+
+
+def test_signals_at_any_moment_of_compiling() -> None:
+    """The handler calls functions that are not compiled, in the midst of compiling others."""
+    count, answers = 120, []
+    engine = Engine(tier="baseline")
+    for round_ in range(6):
+        made = Instance(Module(many(count), engine=engine))
+        exports = made.exports
+        pending = iter(range(count - 1, 0, -3))
+
+        def handle(*_: object, exports: Any = exports, pending: Any = pending) -> None:
+            function = next(pending, None)
+            if function is not None:
+                answers.append(exports[f"f{function}"]() == count - function)
+
+        before = signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.0007 + 0.0001 * round_, 0.0011)
+        try:
+            assert exports.f0() == count
+            assert [exports[f"f{i}"]() for i in range(count)] == list(range(count, 0, -1))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert all(space(made).is_compiled(local) for local in range(count))
+    assert answers
+    assert all(answers)
+
+
+def test_threads_that_compile_all_over_the_module() -> None:
+    count, threads = 150, 6
+    engine = Engine(tier="baseline")
+    module = Module(many(count), engine=engine)
+
+    def work(seed: int) -> bool:
+        exports = Instance(module, store=Store(engine)).exports
+        order = random.Random(seed).sample(range(count), count)
+        return all(exports[f"f{i}"]() == count - i for i in order)
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert all(pool.map(work, range(threads)))
+
+
+def test_a_deep_stack_has_room_for_the_compiler() -> None:
+    made = instance(
+        """(module
+          (func $deep (param i32) (result i32)
+            (if (result i32) (i32.eqz (local.get 0)) (then (call $last))
+              (else (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))))
+          (func $last (result i32) (i32.const 7))
+          (func (export "down") (param i32) (result i32) (call $deep (local.get 0))))""",
+        engine=Engine(tier="baseline"),
+    )
+    depth = 1000
+    while trap_of(made.exports.down, 2 * depth) is None:
+        depth *= 2
+    # `last` of a fresh module is compiled where the stack ends
+    low, high = depth, 2 * depth
+    while high - low > 8:
+        middle = (low + high) // 2
+        fresh = Instance(Module(made.module.info.data, engine=Engine(tier="baseline")))
+        low, high = (middle, high) if trap_of(fresh.exports.down, middle) is None else (low, middle)
+    assert made.exports.down(low) == low + 7

@@ -18,6 +18,8 @@ ENGINES = {
     "light": Engine(),
     "O2": Engine(opt_level="O2"),
     "dynamic": Engine(memory="dynamic"),
+    "baseline": Engine(tier="baseline"),
+    "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
 }
 JOINED = ("i32x4.relaxed_dot_i8x16_i7x16_add_s", "i64x2.shl", "i64x2.shr_s", "i64x2.shr_u")
 """Where LLVM makes one instruction of several, which has the place of one of their loads."""

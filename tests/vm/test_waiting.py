@@ -28,7 +28,12 @@ from wasmine import (
 
 from .harness import run_script
 
-ENGINES = {"static": Engine(), "dynamic": Engine(memory="dynamic")}
+ENGINES = {
+    "static": Engine(),
+    "dynamic": Engine(memory="dynamic"),
+    "baseline": Engine(tier="baseline"),
+    "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
+}
 STYLES = pytest.mark.parametrize("style", ENGINES)
 PAGE = 1 << 16
 NOTIFIED, DIFFERENT, LATE = 0, 1, 2

@@ -27,7 +27,12 @@ from wasmine import (
 
 from .harness import trap_of
 
-ENGINES = {"static": Engine(), "dynamic": Engine(memory="dynamic")}
+ENGINES = {
+    "static": Engine(),
+    "dynamic": Engine(memory="dynamic"),
+    "baseline": Engine(tier="baseline"),
+    "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
+}
 STYLES = pytest.mark.parametrize("style", ENGINES)
 PAGE = 1 << 16
 OUT_OF_BOUNDS = TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS

@@ -38,7 +38,7 @@ class Engine:
     memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
     possible, with checks). `features` are the proposals that modules may use. `tier` says when
     functions are compiled: all before the first call (`"optimized"`, the default), or each when it is
-    first called (`"baseline"`, `"auto"`). `cache` says where compiled code is kept for other processes:
+    first called (`"baseline"`, `"auto"`); with `"auto"` other processes then optimise what runs often. `cache` says where compiled code is kept for other processes:
     in the user's cache directory, which environment variables can change (True, the default), nowhere
     (False), or in a directory of its own.
     Raises ValueError for other values.
@@ -131,7 +131,7 @@ class Engine:
         def make_compiler() -> FunctionCompiler:
             from wasmine.api.firstcalls import BaselineCompiler
 
-            return BaselineCompiler(info, styles)
+            return BaselineCompiler(info, styles, counters=self.tier == "auto")
 
         def compile_alone(local: int) -> Image:
             from wasmine.api import pipeline

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from wasmine.abi.image import Image
-from wasmine.api import archive
+from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, Progress, Tier
 from wasmine.api.savedcode import SavedArtifact, SavedCode
 from wasmine.api.source import Source, read_source
@@ -17,6 +17,7 @@ from wasmine.public import public
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.code import Code, map_view
+from wasmine.vm.codespace import CodeSpace
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
@@ -100,9 +101,15 @@ class Module:
         compiler = self._compilers.pop(styles, None) or self.engine.function_compiler(
             self.info, styles
         )
+        auto = self.engine.tier == "auto"
+        counter_start = tiering.policy.first if auto else 0
         if isinstance(compiler, SavedCode):
-            return SavedArtifact.of(self.info, compiler)
-        return Artifact.lazy(self.info, compiler)
+            artifact: Artifact = SavedArtifact.of(self.info, compiler, counter_start)
+        else:
+            artifact = Artifact.lazy(self.info, compiler, counter_start=counter_start)
+        if auto and isinstance(artifact.code, CodeSpace):
+            tiering.attach(self.info, styles, self.engine, artifact.code)
+        return artifact
 
     def _load(self, styles: tuple[MemoryStyle, ...], progress: Progress | None = None) -> Code:
         """Code of the whole module, from the cache or compiled."""

@@ -130,9 +130,9 @@ class SavedArtifact(Artifact):
         self._saved_code: SavedCode | None = None
 
     @classmethod
-    def of(cls, info: ModuleInfo, code: SavedCode) -> SavedArtifact:
+    def of(cls, info: ModuleInfo, code: SavedCode, counter_start: int = 0) -> SavedArtifact:
         """The artifact of a module that begins with what the cache has."""
-        self = cls.lazy(info, code)
+        self = cls.lazy(info, code, counter_start=counter_start)
         code.begin(self)
         self._saved_code = code
         return self

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasmine.api.cache import default
-from wasmine.cli.common import OK, Command, write
+from wasmine.cli.common import OK, Arguments, Command, write
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", metavar="ACTION", choices=("info", "clear"), help="info or clear")
 
 
-def _cache(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
+def _cache(arguments: Arguments, stdout: TextIO, _stderr: TextIO) -> int:
     cache = default()
     if arguments.action == "clear":
         cache.clear()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
-from typing import Any, Final, TextIO
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from wasmine import Engine, Features, Module
+from wasmine import Engine, Features, Module, wat2wasm
 from wasmine.frozen import Frozen
 from wasmine.wasm.features import ALL
-from wasmine.wasm.text.assembler import wat2wasm
+
+if TYPE_CHECKING:
+    import argparse
+
 
 OK: Final = 0
 FAILED: Final = 1
@@ -48,8 +50,21 @@ def _escape(character: str) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, n=3)
     return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+class Arguments(SimpleNamespace):
+    """What the command line says. What is set here is what `run` gets where there are no options."""
+
+    compiled: bool = False
+    env: Sequence[str] = ()
+    invoke: str | None = None
+    opt_level: str | None = None
+    enable: Sequence[str] = ()
+    disable: Sequence[str] = ()
 
 
 class Command(Frozen):
@@ -58,7 +73,7 @@ class Command(Frozen):
     name: str
     text: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    function: Callable[[argparse.Namespace, TextIO, TextIO], int]
+    function: Callable[[Arguments, TextIO, TextIO], int]
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -90,17 +105,17 @@ def add_features(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def features(arguments: argparse.Namespace) -> Features:
+def features(arguments: Arguments) -> Features:
     """The default proposals, with those that the options enable and without those they disable."""
     return Features.of({*Features(), *arguments.enable} - {*arguments.disable})
 
 
-def compile_file(arguments: argparse.Namespace) -> Module:
+def compile_file(arguments: Arguments) -> Module:
     """The module that the arguments name, compiled as they ask for."""
     return Module(read_module(arguments.file), engine=engine_of(arguments))
 
 
-def engine_of(arguments: argparse.Namespace, **options: Any) -> Engine:
+def engine_of(arguments: Arguments, **options: Any) -> Engine:
     """An engine with the level and the features that the arguments ask for, and other options."""
     level = _LEVELS[arguments.opt_level or "light"]
     return Engine(opt_level=level, features=features(arguments), **options)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasmine import Module
 from wasmine.cli.common import (
     OK,
+    Arguments,
     Command,
     add_features,
     add_file,
@@ -20,6 +20,9 @@ from wasmine.cli.common import (
     engine_of,
     read_module,
 )
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +34,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
 
 
-def _compile(arguments: argparse.Namespace, _stdout: TextIO, stderr: TextIO) -> int:
+def _compile(arguments: Arguments, _stdout: TextIO, stderr: TextIO) -> int:
     # Of this tier, a module leaves all compiling to `serialize`.
     module = Module(read_module(arguments.file), engine=engine_of(arguments, tier="baseline"))
     with _progress(stderr) as bar:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasmine.cli.common import (
     OK,
+    Arguments,
     Command,
     UsageError,
     add_features,
@@ -22,6 +22,9 @@ from wasmine.wasm.disassembler import Disassembler
 from wasmine.wasm.features import ALL
 from wasmine.wasm.module import ModuleInfo
 
+if TYPE_CHECKING:
+    import argparse
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--function", metavar="NAME|INDEX", help="this function only")
@@ -34,7 +37,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
 
 
-def _dump(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
+def _dump(arguments: Arguments, stdout: TextIO, _stderr: TextIO) -> int:
     if (arguments.ir or arguments.asm) and arguments.function is None:
         raise UsageError("--ir and --asm show one function: name it with --function")
     info = decode(read_module(arguments.file), ALL, resolve=False)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from wasmine.cli.common import OK, Command, add_features, add_file, features, read_module, write
+from wasmine.cli.common import (
+    OK,
+    Arguments,
+    Command,
+    add_features,
+    add_file,
+    features,
+    read_module,
+    write,
+)
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.module import Kind, ModuleInfo
 from wasmine.wasm.validator import validate, validate_module
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +29,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
 
 
-def _validate(arguments: argparse.Namespace, *_: TextIO) -> int:
+def _validate(arguments: Arguments, *_: TextIO) -> int:
     validate(read_module(arguments.file), features(arguments))
     return OK
 
 
-def _inspect(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
+def _inspect(arguments: Arguments, stdout: TextIO, _stderr: TextIO) -> int:
     info = decode(read_module(arguments.file), features(arguments))
     validate_module(info)
     write(stdout, _describe(arguments.file, info))

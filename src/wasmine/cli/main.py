@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import redirect_stdout
-from typing import Final, NoReturn, TextIO
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
-from wasmine import __version__
-from wasmine.cli.cache import CACHE
-from wasmine.cli.common import FAILED, INTERRUPTED, OK, TRAPPED, USAGE, UsageError, write
-from wasmine.cli.compile import COMPILE
-from wasmine.cli.dump import DUMP
-from wasmine.cli.inspect import INSPECT, VALIDATE
-from wasmine.cli.run import RUN
-from wasmine.cli.wast import WAST
-from wasmine.cli.wat2wasm import WAT2WASM
+from wasmine.cli.common import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    TRAPPED,
+    USAGE,
+    Arguments,
+    Command,
+    UsageError,
+    write,
+)
 from wasmine.errors import Trap, WasmineError
+
+if TYPE_CHECKING:
+    import argparse
 
 _EPILOG: Final = """\
 exit codes:
@@ -34,7 +38,17 @@ exit codes:
   what `run` starts ends with its own exit code
 """
 
-_COMMANDS: Final = (RUN, COMPILE, VALIDATE, INSPECT, DUMP, WAT2WASM, WAST, CACHE)
+_COMMANDS: Final = {
+    "run": "run",
+    "compile": "compile",
+    "validate": "inspect",
+    "inspect": "inspect",
+    "dump": "dump",
+    "wat2wasm": "wat2wasm",
+    "wast": "wast",
+    "cache": "cache",
+}
+"""In which file of this directory each command is; there its name is in capitals."""
 
 
 def run() -> NoReturn:
@@ -60,8 +74,7 @@ def main(argv: Sequence[str], stdout: TextIO, stderr: TextIO) -> int:
     message = ""
     code = OK
     try:
-        with redirect_stdout(stdout):  # argparse writes help there
-            arguments = _parser().parse_args(_with_command(argv))
+        arguments = _arguments(argv, stdout)
         code = arguments.command(arguments, stdout, stderr)
     except SystemExit:  # how argparse ends after --help and --version
         pass
@@ -104,13 +117,38 @@ def _end_at_once_when_interrupted() -> None:
     threading.Thread(target=watch, name="wasmine-interrupt", daemon=True).start()
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (try {self.prog} --help)")
+def _command(name: str) -> Command:
+    module = import_module(f"wasmine.cli.{_COMMANDS[name]}")
+    command: Command = getattr(module, name.upper())
+    return command
+
+
+def _arguments(argv: Sequence[str], stdout: TextIO) -> Arguments:
+    """What the command line says; `wasmine FILE` is `wasmine run FILE`.
+
+    Raises UsageError, and SystemExit once help has been written.
+    """
+    if argv and argv[0] not in (*_COMMANDS, "-h", "--help", "--version"):
+        argv = ["run", *argv]
+    if len(argv) > 1 and argv[0] == "run" and not argv[1].startswith("-"):
+        # Without options there is nothing to parse, and a program need not wait for argparse.
+        return Arguments(command=_command("run").function, file=argv[1], arguments=list(argv[2:]))
+    from contextlib import redirect_stdout
+
+    with redirect_stdout(stdout):  # argparse writes help there
+        return _parser().parse_args(argv, Arguments())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    import argparse
+
+    from wasmine import __version__
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{message} (try {self.prog} --help)")
+
+    parser = Parser(
         prog="wasmine",
         description="Run, validate, inspect and translate WebAssembly modules.",
         epilog=_EPILOG,
@@ -120,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wasmine {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    for command in _COMMANDS:
+    for command in map(_command, _COMMANDS):
         sub = commands.add_parser(
             command.name, help=command.text, description=command.text, epilog=_EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
@@ -128,9 +166,3 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command.function)
         command.add_arguments(sub)
     return parser
-
-
-def _with_command(argv: Sequence[str]) -> list[str]:
-    """`wasmine FILE` is `wasmine run FILE`."""
-    known = (*(command.name for command in _COMMANDS), "-h", "--help", "--version")
-    return list(argv) if not argv or argv[0] in known else ["run", *argv]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasmine import Function, Instance, Module
 from wasmine.api.archive import MAGIC
 from wasmine.cli.common import (
     OK,
+    Arguments,
     Command,
     UsageError,
     add_features,
@@ -22,6 +22,9 @@ from wasmine.cli.common import (
 )
 from wasmine.cli.values import format_value, parse_value
 from wasmine.wasi import Environment, WasiExit
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,10 +38,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_level(parser)
     add_features(parser)
     add_file(parser)
-    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER)
+    parser.add_argument("arguments", metavar="ARGS", nargs="...")
 
 
-def _run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+def _run(arguments: Arguments, stdout: TextIO, stderr: TextIO) -> int:
     env = dict(_variable(text) for text in arguments.env)
     module = _module(arguments)
     program = [os.path.basename(arguments.file)]
@@ -56,7 +59,7 @@ def _run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     return OK
 
 
-def _module(arguments: argparse.Namespace) -> Module:
+def _module(arguments: Arguments) -> Module:
     """The module to run. Raises UsageError if machine code is to be run, or not, without a word."""
     if arguments.compiled:
         if arguments.opt_level or arguments.enable or arguments.disable:

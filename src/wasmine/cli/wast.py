@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasmine import Engine
-from wasmine.cli.common import FAILED, OK, Command, add_features, features, read_file, write
+from wasmine.cli.common import (
+    FAILED,
+    OK,
+    Arguments,
+    Command,
+    add_features,
+    features,
+    read_file,
+    write,
+)
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +25,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+")
 
 
-def _wast(arguments: argparse.Namespace, stdout: TextIO, _stderr: TextIO) -> int:
+def _wast(arguments: Arguments, stdout: TextIO, _stderr: TextIO) -> int:
     # only this command needs it
     from wasmine.script import run_script
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from wasmine.cli.common import OK, Command, add_file, read_file
+from wasmine.cli.common import OK, Arguments, Command, add_file, read_file
 from wasmine.wasm.text.assembler import wat2wasm
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +18,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
 
 
-def _wat2wasm(arguments: argparse.Namespace, _stdout: TextIO, _stderr: TextIO) -> int:
+def _wat2wasm(arguments: Arguments, _stdout: TextIO, _stderr: TextIO) -> int:
     module = wat2wasm(read_file(arguments.file), names=not arguments.no_names)
     output = arguments.output or f"{os.path.splitext(arguments.file)[0]}.wasm"
     with open(output, "wb") as file:

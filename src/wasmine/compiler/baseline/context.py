@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from wasmine.abi.baseline import may_hold_vectors, mentions_vectors
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.compiler.baseline.conventions import Convention, convention
+from wasmine.frozen import Frozen
 from wasmine.types import I32, DefinedType, FunctionType
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 
 
-@dataclass(frozen=True)
-class BaselineOptions:
+class BaselineOptions(Frozen):
     """How baseline code is generated; part of the key of a module's snapshot."""
 
     memory_styles: tuple[str, ...] = ()

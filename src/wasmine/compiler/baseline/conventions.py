@@ -8,7 +8,6 @@ RDX, RCX and xmm0, xmm1. RBX, RBP and R12 to R15 are preserved. Upper halves of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from wasmine.abi.convention import SLOT_SIZE, parameter_slots, result_slots
@@ -23,6 +22,7 @@ from wasmine.compiler.baseline.locations import (
     RSI,
     class_of,
 )
+from wasmine.frozen import Frozen
 from wasmine.types import I32, FunctionType, ValType
 
 GENERAL_PARAMETERS: Final = (RSI, RDX, RCX, R8, R9)
@@ -33,8 +33,7 @@ VECTOR_RESULTS: Final = range(FIRST_VECTOR, FIRST_VECTOR + 2)
 _VALUES: Final = offset_of(VMStoreContext, "values")
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Frozen):
     """How a parameter or result travels."""
 
     class_: int
@@ -46,8 +45,7 @@ class Passed:
     """Where in VMStoreContext it travels, if in no register."""
 
 
-@dataclass(frozen=True, slots=True)
-class Convention:
+class Convention(Frozen):
     """How values of a function type travel."""
 
     parameters: tuple[Passed, ...]

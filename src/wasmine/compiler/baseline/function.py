@@ -28,7 +28,7 @@ from wasmine.compiler.baseline import (
 from wasmine.compiler.baseline.context import BaselineContext
 from wasmine.compiler.baseline.control import Label
 from wasmine.compiler.baseline.locations import GENERAL, SLOT, class_of
-from wasmine.compiler.baseline.state import FunctionState
+from wasmine.compiler.baseline.state import DEEP, FunctionState
 from wasmine.errors import InternalError
 from wasmine.types import ValType
 from wasmine.wasm.body import Body
@@ -159,7 +159,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
         pinned = -1
         if follower in SETTING:
             pinned = locals_[immediates[position + 1]]
-            if pinned >= SLOT or pinned in stack:
+            if pinned >= SLOT or len(stack) > DEEP or pinned in stack:
                 pinned = -1
         if pinned >= 0:
             result = pinned

@@ -13,7 +13,7 @@ from wasmine.compiler.baseline.stencilir import module_text
 from wasmine.compiler.baseline.stencils import Library, Operation, Stencil, dump
 from wasmine.compiler.elf import SHF_ALLOC, SHF_EXECINSTR, ObjectFile
 from wasmine.compiler.target import STENCILS, Machine, emit_object, host_machine
-from wasmine.errors import InternalError
+from wasmine.errors import InternalError, UnsupportedFeature
 
 
 class _Object:
@@ -83,8 +83,14 @@ def _made(
 
 
 def generate(machine: Machine | None = None) -> bytes:
-    """The library for a processor, by default this one, as `Library.load` takes it."""
+    """The library for a processor, by default this one, as `Library.load` takes it.
+
+    Raises UnsupportedFeature for one without SSE4.1: rounding would be a call, and LLVM would end
+    the process over some of the instructions that vectors' recipes name.
+    """
     machine = machine or host_machine()
+    if not machine.has("sse4.1"):
+        raise UnsupportedFeature("the baseline compiler needs a processor with SSE4.1")
     pool = bytearray()
     operations: dict[str, Operation] = {}
     more: list[Draft] = []

@@ -56,8 +56,11 @@ if TYPE_CHECKING:
 C_PARAMETERS: Final = (RDI, RSI, RDX, RCX, R8, R9)
 """Registers of integers and pointers in a call, the first is the environment."""
 _KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
-_DEEP: Final = 200
+DEEP: Final = 200
 """With more operands than that, no time is spent on looking through them."""
+
+NOWHERE = -1
+"""The position of code that belongs to no instruction."""
 
 
 class Target:
@@ -111,14 +114,14 @@ class FunctionState:
         """From which offset on exceptions of calls land where."""
         self.landing: Target | None = None
         """Where exceptions land that come out of what is called now."""
-        self.literals: dict[bytes, Target] = {}
-        """Vector constants, which lie behind the function."""
         self.cold: list[Callable[[], None]] = []
         """What writes code behind the function."""
         self.loops: list[int] = []
         """The position of each loop with a counter."""
         self.tables: list[tuple[int, list[Target]]] = []
         """Where tables of distances are, and of which targets."""
+        self.literals: dict[bytes, Target] = {}
+        """Constants of 8 or 16 bytes that stand behind the code."""
         self.exit = Target()
         """Where the function returns, with its results in their registers."""
         self.tail_exit = Target()
@@ -146,7 +149,7 @@ class FunctionState:
     def local_changes(self, location: int) -> None:
         """A local is about to be written: what of its value is on the stack goes elsewhere."""
         stack = self.stack
-        if len(stack) > _DEEP:
+        if len(stack) > DEEP:
             self.flush()
         elif location in stack:
             free = self.free if location < FIRST_VECTOR else self.free_vectors
@@ -344,7 +347,7 @@ class FunctionState:
         self.jumps.append((len(self.code) - 4, target))
 
     def locate(self, position: int) -> None:
-        """The code from here on belongs to this instruction: for what may fault, and calls."""
+        """The code from here on belongs to this instruction, or NOWHERE: for what may fault, and calls."""
         self.lines.append((len(self.code), position))
 
     def trap(self, position: int, code: int) -> Target:

@@ -324,7 +324,8 @@ def _plan(operation: Operation, kinds: tuple[Kind, ...], pattern: str, uses: int
     places = list(kinds)
     free = _Scratch(uses, kinds)
     shared = [kinds[index] for index, letter in enumerate(pattern) if letter == "0"]
-    if any(kind != shared[0] for kind in shared):
+    # Two places in the frame, or two constants, are of one kind and not the same.
+    if len(shared) > 1 and (len(set(shared)) > 1 or not isinstance(shared[0], int)):
         return None
     first = int(operation.has_result)
     if first and pattern[0] == "r":
