@@ -138,7 +138,7 @@ class Engine:
 
             options = pipeline.options_for(styles, entries=True)
             indices = (info.imported_functions + local,)
-            return pipeline.compile_functions(info, indices, options, self.opt_level)
+            return pipeline.compile_functions(info, indices, (), options, self.opt_level)
 
         key = loading.module_key(info, styles, self, "baseline")
         return SavedCode(self.cache, key, make_compiler, compile_alone)
