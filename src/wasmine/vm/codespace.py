@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import signal
 import threading
 from array import array
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from struct import Struct
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 from weakref import WeakSet
 
 from wasmine.abi.baseline import RUNTIME_CELLS, CompiledFunction, FixupKind
@@ -31,9 +32,10 @@ from wasmine.abi.image import Image, round_up
 from wasmine.abi.snapshot import PlacedFunction, Snapshot, pack
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm.code import Code, map_file
-from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, remove_pages
+from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, native_view, remove_pages
 from wasmine.vm.placed import PlacedCode
 from wasmine.vm.process import Process
+from wasmine.vm.signals import HELD_BACK, UNTOUCHED, Mask, change_mask
 from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
 
@@ -133,15 +135,15 @@ class CodeSpace:
         ctypes.memmove(self.base, stubs, len(stubs))
         memory.protect(layout.stubs, layout.code - layout.stubs, _READ_EXECUTE)
         count = layout.functions
-        self._cells = _words(start + layout.cells, len(RUNTIME_CELLS))
-        self._entries = _words(start + layout.entries, count)
+        self._cells = native_view(start + layout.cells, len(RUNTIME_CELLS) * ENTRY_SIZE, "Q")
+        self._entries = native_view(start + layout.entries, count * ENTRY_SIZE, "Q")
         self._lazy = lazy = start + layout.lazy_stubs
         self._entries[:] = array("Q", range(lazy, lazy + count * LAZY_STUB_SIZE, LAZY_STUB_SIZE))
         room = (layout.stubs - layout.counters) // COUNTER_SIZE
-        self._counters = _view(start + layout.counters, room * COUNTER_SIZE, "i")
+        self._counters = native_view(start + layout.counters, room * COUNTER_SIZE, "i")
         if self._counter_start:
             self._counters[:count] = array("i", [self._counter_start]) * count
-        self._code = _view(self.end, self._capacity, "B")
+        self._code = native_view(self.end, self._capacity, "B")
 
     # --- counters -------------------------------------------------------------------------------
 
@@ -229,8 +231,13 @@ class CodeSpace:
 
     def ensure(self, local: int) -> None:
         """Compile a function, unless that has been done."""
-        held = self._compiling.acquire(timeout=_PATIENCE)
+        # Signals that come faster than the functions can be compiled which their handler calls would
+        # be handled within each other without end.
+        mask = Mask(UNTOUCHED)
+        held = False
         try:
+            change_mask(signal.SIG_BLOCK, HELD_BACK, mask)
+            held = self._compiling.acquire(timeout=_PATIENCE)
             if self.is_compiled(local):
                 return
             compiled = self._compile(local)
@@ -243,6 +250,8 @@ class CodeSpace:
         finally:
             if held:
                 self._compiling.release()
+            if mask[0] != UNTOUCHED:
+                change_mask(signal.SIG_SETMASK, mask, None)
 
     def place(self, local: int, compiled: CompiledFunction) -> int:
         """Append the code of a function, which calls reach from now on; its address.
@@ -412,15 +421,6 @@ class CodeSpace:
 
 def _nowhere(_local: int, _loop: int) -> int:
     return 0
-
-
-def _view(address: int, size: int, format_: Literal["B", "i", "Q"]) -> memoryview:
-    """Native memory as elements of a type."""
-    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B").cast(format_)
-
-
-def _words(address: int, count: int) -> memoryview:
-    return _view(address, count * 8, "Q")
 
 
 _spaces: Final[WeakSet[CodeSpace]] = WeakSet()
