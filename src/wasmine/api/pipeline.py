@@ -27,6 +27,8 @@ FUNCTIONS_PER_UNIT: Final = 1000
 BYTES_PER_UNIT: Final = 1 << 16
 """LLVM's memory is given back after each unit; units of this size lose no speed."""
 
+CALLS: Final = frozenset(BY_NAME[name].index for name in ("call", "return_call"))
+
 
 def options_for(styles: tuple[MemoryStyle, ...], *, entries: bool = False) -> Options:
     """How code is generated on this processor for memories of these styles."""
