@@ -282,7 +282,6 @@ def comparable(code: bytes, stencil: Stencil) -> bytes:
     return bytes(made)
 
 
-
 def test_renaming_gives_what_llvm_does(monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
     """The same stencils made by LLVM for other registers, where it takes no shorter instructions."""
     wanted = [draft for draft in drafts() if draft.name in SCALAR and draft.has_result]
