@@ -431,7 +431,7 @@ def rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
             number = place & 15
             for offset, field in fields:
                 code[offset] |= BITS[field][number]
-    values = sorted(map(Value._make, stencil.values), reverse=True)
+    values = [Value._make(row) for row in stencil.values]
     holes = [Hole._make(row) for row in stencil.holes]
     for start in reversed(stencil.prefixes):
         if code[start + 1] & _HIGH_REGISTERS == _HIGH_REGISTERS:
@@ -446,7 +446,7 @@ def rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
                 for value in values
             ]
             holes = [hole._replace(offset=hole.offset - (hole.offset > start)) for hole in holes]
-    return Template(bytes(code), tuple(values), tuple(holes))
+    return Template(bytes(code), tuple(sorted(values, reverse=True)), tuple(holes))
 
 
 def _join(parts: list[Template]) -> Template:
