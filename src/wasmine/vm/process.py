@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from wasmine.abi.libcalls import BUILTINS
 from wasmine.abi.runtime import (
@@ -30,10 +30,12 @@ from wasmine.abi.runtime import (
 )
 from wasmine.abi.vmcontext import VMWaitQueue, size_of
 from wasmine.errors import InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.vm import threads
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.code import Code, NativeCode
 from wasmine.vm.mmap import Mmap
+from wasmine.vm.signals import INTERRUPTING
 from wasmine.wasm.module import ModuleInfo
 
 MAXIMUM_CODE_RANGES: Final = 1 << 20
@@ -42,19 +44,6 @@ MAXIMUM_CODE_RANGES: Final = 1 << 20
 _SA_SIGINFO: Final = 4
 _SA_ONSTACK: Final = 0x0800_0000
 _SA_NODEFER: Final = 0x4000_0000
-
-_INTERRUPTING: Final = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGTERM,
-    signal.SIGVTALRM,
-    signal.SIGPROF,
-)
-"""Signals that programs handle in Python to stop, or to measure, what runs."""
 
 CodeLoader: TypeAlias = Callable[[Callable[[str], int]], Code]
 """Gives mapped code, when it is given what resolves the names in it to addresses."""
@@ -73,7 +62,7 @@ class _SigAction(ctypes.Structure):
     )
 
 
-class MappedCode(NamedTuple):
+class MappedCode(Frozen):
     """An image with WebAssembly functions that is mapped, for backtraces; sorted by `base`."""
 
     base: int
@@ -265,7 +254,7 @@ class Process:
             handlers = (ctypes.c_size_t * (signal.NSIG + 1)).from_address(
                 self.state.signal_handlers
             )
-            for number in _INTERRUPTING:
+            for number in INTERRUPTING:
                 current = _SigAction()
                 self._sigaction(number, None, current)
                 # A handler with three parameters is not CPython's, which knows nothing of it then.
