@@ -199,9 +199,7 @@ class Extraction:
             if reference.size:
                 operand = int(reference.symbol[1])
                 field = reference.offset, reference.size
-                self._value(
-                    row, *field, operand, reference.addend, upper=reference.symbol[-1] == "b"
-                )
+                self._value(row, *field, operand, reference.addend)
             else:
                 trailing = row.end - reference.offset - 4
                 place = reference.addend + trailing
@@ -220,11 +218,10 @@ class Extraction:
         operand: int,
         addend: int = 0,
         *,
-        upper: bool = False,
         sign: int = 1,
     ) -> None:
         """A field for the number of an operand."""
-        at, kind = row.modrm, ValueKind.UPPER if upper else ValueKind.PLAIN
+        at, kind = row.modrm, ValueKind.PLAIN
         if not self.straight or size != 4:
             pass
         elif row.displacement == (offset, 4) and self.code[at] >> 6 == 2:
@@ -236,8 +233,9 @@ class Extraction:
 
     def _find_magic(self, magic: int) -> None:
         """The field that holds the constant which the text has, or its negative."""
-        size = 1 if magic < 128 else 4
+        size = 1 if abs(magic) < 128 else 4
         modulus = self.draft.width if size == 1 else 1 << 32
+        magic %= modulus
         found = 0
         for row in self.rows:
             for offset, length in (row.immediate, row.displacement):

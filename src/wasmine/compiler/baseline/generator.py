@@ -16,7 +16,7 @@ from wasmine.compiler.target import STENCILS, Machine, emit_object, host_machine
 from wasmine.errors import InternalError, UnsupportedFeature
 
 
-class _Object:
+class ObjectReader:
     """The functions of an object; its constants go to the pool."""
 
     def __init__(self, data: bytes, pool: bytearray) -> None:
@@ -74,7 +74,7 @@ class _Object:
 def _made(
     wanted: list[Draft], pool: bytearray, machine: Machine
 ) -> Iterator[tuple[Draft, Stencil]]:
-    file = _Object(emit_object(module_text(wanted), machine, STENCILS), pool)
+    file = ObjectReader(emit_object(module_text(wanted), machine, STENCILS), pool)
     for number, draft in enumerate(wanted):
         try:
             yield draft, Extraction(draft, *file.function(f"s{number}")).stencil()

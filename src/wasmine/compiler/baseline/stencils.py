@@ -9,7 +9,7 @@ with moves through registers that are free within an instruction. What comes out
 when it is asked for the first time.
 
 Constants are bytes, 4 of them or as many as the type has. Those of i64 and f64 that have 4 are extended with
-their sign, those of v128 with zeros.
+their sign. The only constant of v128 is zero.
 
 Names, beside those of WebAssembly's instructions (`i32.add`, `f64.lt`, `i64.trunc_f32_s`, `f32x4.add`):
 
@@ -108,8 +108,6 @@ class ValueKind:
     """`at` is where the instruction's ModRM is: it may say that there is one byte, or none."""
     IMMEDIATE: Final = 2
     """`at` is where the ModRM is, and the opcode before it has a form with one byte."""
-    UPPER: Final = 3
-    """The upper eight bytes of sixteen."""
 
 
 class Value(NamedTuple):
@@ -232,7 +230,7 @@ class Library(dict[tuple[Any, ...], Piece]):
         least = (0, 0)
         for pattern, stencil in operation.stencils.items():
             plan = _plan(operation, kinds, pattern, stencil.uses)
-            if plan is None:
+            if plan is None or (plan.rescued and _leaves(stencil)):
                 continue
             cost = plan.moves, len(stencil.code)
             if best is None or cost < least:
@@ -244,18 +242,26 @@ class Library(dict[tuple[Any, ...], Piece]):
         for index, (kind, place) in enumerate(zip(kinds, best.places, strict=True)):
             if kind == place or not isinstance(place, int):
                 continue
-            moved = f"{TYPES[operation.types[index]]}.move"
+            type_ = operation.types[index]
+            if type_ == "m" and kind == "k":
+                kind = "c"  # only the sum with the offset is too large
+            moved = f"{TYPES[type_]}.move"
             if index == 0 and operation.has_result:
                 after.insert(0, self._moved(moved, (kind, place), (0, -1)))
             else:
                 before.append(self._moved(moved, (place, kind), (-1, index)))
-        return _join([*before, _rename(chosen, best.places), *after])
+        return _join([*before, rename(chosen, best.places), *after])
 
     def _moved(self, name: str, kinds: tuple[Kind, ...], operands: tuple[int, int]) -> Template:
         """A move; its values are those of these operands of the whole."""
         template = self._compose(name, self.operation(name), kinds)
         values = tuple(value._replace(operand=operands[value.operand]) for value in template.values)
         return template._replace(values=values)
+
+
+def _leaves(stencil: Stencil) -> bool:
+    """Whether it may go on elsewhere, where nothing is restored."""
+    return any(kind == HoleKind.TARGET for _, kind, _, _ in stencil.holes)
 
 
 def _plain(code: bytes) -> Template:
@@ -385,7 +391,7 @@ class _Scratch:
         return victim
 
 
-def _rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
+def rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
     """The stencil with its registers filled in."""
     code = bytearray(stencil.code)
     for place, fields in zip(places, stencil.registers, strict=True):
@@ -422,9 +428,7 @@ def _fill(template: Template, numbers: list[int]) -> Piece:
     holes = template.holes
     for offset, size, operand, sign, addend, kind, at in template.values:
         number = numbers[operand] * sign + addend
-        if kind == ValueKind.UPPER:
-            number >>= 64
-        elif kind != ValueKind.PLAIN and -128 <= number < 128:
+        if kind != ValueKind.PLAIN and -128 <= number < 128:
             kept = _shorten(code, kind, at, number)
             del code[offset + kept : offset + 4]
             holes = tuple(
