@@ -23,7 +23,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from wasmine.api.cachefile import (
     PRIVATE,
@@ -36,6 +36,7 @@ from wasmine.api.cachefile import (
     refusal,
     write,
 )
+from wasmine.frozen import Frozen
 
 DEFAULT_LIMIT: Final = 2 << 30
 STALE_SECONDS: Final = 3600
@@ -49,7 +50,7 @@ _USAGE_RECORDS: Final = 4096
 """So many records are added up to one before the file grows further."""
 
 
-class CacheInfo(NamedTuple):
+class CacheInfo(Frozen):
     """What there is in a cache."""
 
     directory: str | None
@@ -108,16 +109,25 @@ class Cache:
                 return False
         return True
 
-    def update(self, key: Key, merge: Callable[[Entry | None], Sequence[Buffer] | None]) -> bool:
+    def update(
+        self,
+        key: Key,
+        merge: Callable[[Entry | None], Sequence[Buffer] | None],
+        *,
+        wait: bool = True,
+    ) -> bool:
         """Store what `merge` makes of the entry that there is now, or leave it if it gives None.
 
-        No other process updates the cache meanwhile, where the file system has locks.
+        No other process updates the cache meanwhile, where the file system has locks. Without `wait`
+        nothing is stored if another is about to. Says whether something was stored.
         """
         with self._opened(create=True) as directory:
             if directory is None:
                 return False
             try:
-                with _locked(directory, "updating", wait=True):
+                with _locked(directory, "updating", wait=wait) as alone:
+                    if not alone:
+                        return False
                     entry = read(directory, key)
                     with entry or contextlib.nullcontext():
                         parts = merge(entry)

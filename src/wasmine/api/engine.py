@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from wasmine.abi.codespace import X86_64
 from wasmine.api import loading
 from wasmine.api.cache import of_option
+from wasmine.api.savedcode import SavedCode
 from wasmine.public import public
 from wasmine.vm.code import MACHINE
 from wasmine.vm.signatures import SignatureRegistry
@@ -129,9 +130,21 @@ class Engine:
 
         It raises what `compile` raises.
         """
-        from wasmine.api.firstcalls import BaselineCompiler
 
-        return BaselineCompiler(info, styles, counters=self.tier == "auto")
+        def make_compiler() -> FunctionCompiler:
+            from wasmine.api.firstcalls import BaselineCompiler
+
+            return BaselineCompiler(info, styles, counters=self.tier == "auto")
+
+        def compile_alone(local: int) -> Image:
+            from wasmine.api import pipeline
+
+            options = pipeline.options_for(styles, entries=True)
+            indices = (info.imported_functions + local,)
+            return pipeline.compile_functions(info, indices, (), options, self.opt_level)
+
+        key = loading.module_key(info, styles, self, "baseline")
+        return SavedCode(self.cache, key, make_compiler, compile_alone)
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""

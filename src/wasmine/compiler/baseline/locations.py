@@ -38,8 +38,11 @@ PINNED: Final = (RBX, R14, R15)
 VECTOR_TEMPORARIES: Final = tuple(FIRST_VECTOR + number for number in (3, 2, 1))
 VECTOR_PINNED: Final = tuple(FIRST_VECTOR + number for number in (4, 5, 6))
 """Vector registers for locals. Calls change them."""
-VECTOR_SCRATCH: Final = FIRST_VECTOR + 15
-"""What moves use; xmm0 and xmm7 to xmm14 are free between instructions as well."""
+MORE_VECTOR_TEMPORARIES: Final = (FIRST_VECTOR + 11,)
+MORE_VECTOR_PINNED: Final = tuple(FIRST_VECTOR + number for number in (12, 13, 14, 15))
+"""In addition to these, where stencils can name them (`stencils.Library.vectors`)."""
+VECTOR_SCRATCH: Final = FIRST_VECTOR + 10
+"""What moves use; xmm0 and xmm7 to xmm9 are free between instructions as well."""
 
 GENERAL: Final = 0
 VECTOR: Final = 1

@@ -11,7 +11,7 @@ immediate. They pop operands, append code, and push results. What they have to k
   gives it back with `release`. General and vector registers are two classes; of a place in the frame or a
   constant only the instruction knows what it holds.
 - An i32 in a register or in the frame has zeros in the upper half. A float or v128 is in a vector register.
-- RAX, RCX, RDX, R10, R11, xmm0 and xmm7 to xmm15 are free within a handler; stencils change them.
+- RAX, RCX, RDX, R10, R11, xmm0 and xmm7 to xmm10 are free within a handler; stencils change them.
 - Wherever paths meet, and at calls, the operands that stay are in their places: `flush`. Calls leave nothing in
   registers but what is in PINNED: `flush_for_call`, `reload_after_call`.
 """
@@ -38,7 +38,6 @@ from wasmine.compiler.baseline.locations import (
     TEMPORARIES,
     VECTOR,
     VECTOR_SCRATCH,
-    VECTOR_TEMPORARIES,
     Location,
 )
 from wasmine.compiler.baseline.moves import MOVES
@@ -88,8 +87,8 @@ class FunctionState:
         self.stack: list[Location] = []
         self.free: list[int] = list(TEMPORARIES)
         """The general registers that nothing is in."""
-        self.free_vectors: list[int] = list(VECTOR_TEMPORARIES)
-        self.temporaries = frozenset((*TEMPORARIES, *VECTOR_TEMPORARIES))
+        self.free_vectors: list[int] = list(context.vector_temporaries)
+        self.temporaries = frozenset((*TEMPORARIES, *context.vector_temporaries))
         """All registers of both classes that may be on the stack, but those of locals."""
         self.layout = FrameLayout(len(body.locals), vectors=context.may_hold_vectors(body))
         self.first_operand = SLOT + self.layout.operands
