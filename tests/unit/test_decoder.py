@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from wasmine import wat2wasm
 from wasmine.errors import CompileError, MalformedModule
 from wasmine.types import (
     EXTERNREF,
@@ -233,3 +234,19 @@ def test_indices_of_functions_are_items_with_places() -> None:
     assert [(item.instructions[0][1], item.offset) for item in items] == expected
     assert [item.offset for item in items[-2:]] == [items.offset(-2), items.offset(49_999)]
     assert items.offset(49_999) == expected[-1][1]
+
+
+def test_bodies_are_a_sequence_of_places() -> None:
+    data = wat2wasm("(module (func) (func nop) (func nop nop))")
+    info = decode(data)
+    entries = list(info.bodies)
+    assert [data[entry.start : entry.end] for entry in entries] == [
+        b"\0\x0b",
+        b"\0\1\x0b",
+        b"\0\1\1\x0b",
+    ]
+    assert info.bodies[1:] == entries[1:]
+    assert info.bodies[-1] == entries[2]
+    assert len(info.bodies) == 3
+    with pytest.raises(IndexError):
+        info.bodies[3]

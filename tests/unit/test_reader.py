@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,3 +129,30 @@ def test_counts_are_limited() -> None:
     assert Reader(b"\x0a").count(10, "things") == 10
     with pytest.raises(MalformedModule, match="too many things: 11 are more than 10"):
         Reader(b"\x0b").count(10, "things")
+
+
+@given(st.binary(max_size=24), st.integers(0, 6))
+def test_many_integers_are_read_as_one_by_one(data: bytes, count: int) -> None:
+    def one_by_one(reader: Reader) -> object:
+        offsets, values = [], []
+        for _ in range(count):
+            offsets.append(reader.offset)
+            values.append(reader.u32())
+        return values, offsets, reader.position
+
+    def at_once(reader: Reader) -> object:
+        values, offsets = reader.u32s(count)
+        return values, offsets, reader.position
+
+    def outcome(read: Callable[[Reader], object]) -> object:
+        try:
+            return read(Reader(data))
+        except MalformedModule as error:
+            return str(error)
+
+    assert outcome(at_once) == outcome(one_by_one)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1)))
+def test_many_large_integers(values: list[int]) -> None:
+    assert Reader(b"".join(map(unsigned, values))).u32s(len(values))[0] == values

@@ -19,6 +19,7 @@ from zlib import crc32
 from wasmine.abi.image import Image, round_up
 from wasmine.api.engine import Engine
 from wasmine.errors import DeserializeError
+from wasmine.frozen import Frozen
 from wasmine.version import __version__
 from wasmine.vm import processor
 from wasmine.wasm.features import Features
@@ -47,7 +48,7 @@ class Options(NamedTuple):
         return cls(__version__, processor.identity(), engine.opt_level, engine.memory, features)
 
 
-class Archive(NamedTuple):
+class Archive(Frozen):
     """A compiled module as it lies in its bytes."""
 
     options: Options

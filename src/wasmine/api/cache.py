@@ -23,7 +23,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from wasmine.api.cachefile import (
     PRIVATE,
@@ -36,6 +36,7 @@ from wasmine.api.cachefile import (
     refusal,
     write,
 )
+from wasmine.frozen import Frozen
 
 DEFAULT_LIMIT: Final = 2 << 30
 PATIENCE: Final = 0.5
@@ -51,7 +52,7 @@ _USAGE_RECORDS: Final = 4096
 """So many records are added up to one before the file grows further."""
 
 
-class CacheInfo(NamedTuple):
+class CacheInfo(Frozen):
     """What there is in a cache."""
 
     directory: str | None

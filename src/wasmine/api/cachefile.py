@@ -19,10 +19,11 @@ import time
 from collections.abc import Iterable, Sequence
 from struct import Struct
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 from zlib import crc32
 
 from wasmine.errors import ResourceError
+from wasmine.frozen import Frozen
 from wasmine.vm.code import map_view
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -43,7 +44,7 @@ _READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATING: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Key(NamedTuple):
+class Key(Frozen):
     """What an entry is found by."""
 
     kind: str

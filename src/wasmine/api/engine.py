@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
 """What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
 
+LARGE: Final = 1 << 19
+"""Bytes of code from which on processes that help save seconds."""
+
 Progress: TypeAlias = Callable[[int, int], None]
 Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
 
@@ -83,14 +86,14 @@ class Engine:
     ) -> Image:
         """Validate, translate, optimise and link all functions of a module.
 
-        `styles` are those of its memories. With `progress`, which is told how many bytes of code are
-        compiled, and of how many, other processes help. Raises MalformedModule or InvalidModule for a
+        `styles` are those of its memories. `progress` is told how many bytes of code are compiled, and of
+        how many. If it is given, and with large modules, other processes help. Raises MalformedModule or InvalidModule for a
         body that breaks the rules, and UnsupportedFeature for one that needs what is not implemented.
         """
         from wasmine.api import pipeline
 
         self.validate(info, bodies=False)
-        if progress is None:
+        if progress is None and info.code_size < LARGE:
             return pipeline.compile_module(info, styles, self.opt_level)
         from wasmine.api.parallel import compile_parallel
 

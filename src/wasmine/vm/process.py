@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from types import ModuleType
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from wasmine.abi.libcalls import BUILTINS
 from wasmine.abi.runtime import (
@@ -30,6 +30,7 @@ from wasmine.abi.runtime import (
 )
 from wasmine.abi.vmcontext import VMWaitQueue, size_of
 from wasmine.errors import InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.vm import threads
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.code import Code, NativeCode
@@ -61,7 +62,7 @@ class _SigAction(ctypes.Structure):
     )
 
 
-class MappedCode(NamedTuple):
+class MappedCode(Frozen):
     """An image with WebAssembly functions that is mapped, for backtraces; sorted by `base`."""
 
     base: int

@@ -6,7 +6,6 @@ import ctypes
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
-from operator import attrgetter
 from typing import Final
 
 from wasmine.abi.vmcontext import ThreadRecord
@@ -63,7 +62,7 @@ def _frames(code: NativeCode, info: ModuleInfo, pc: int) -> list[Frame]:
     if place is None:
         # Of baseline code it is a frame that other code has taken over, whose caller it is now.
         return [] if isinstance(code, CodeSpace) else [_frame(info, index, None)]
-    owner = bisect_right(info.bodies, place, key=attrgetter("start")) - 1 + info.imported_functions
+    owner = bisect_right(info.bodies.starts, place) - 1 + info.imported_functions
     inner = _frame(info, owner, place)
     return [inner] if owner == index else [inner, _frame(info, index, None)]
 

@@ -14,7 +14,6 @@ from wasmine.wasm.body import decode_body
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.immediates import read_constant_expression
 from wasmine.wasm.module import (
-    CodeEntry,
     ConstExpr,
     CustomSection,
     DataSegment,
@@ -179,9 +178,10 @@ def _read_tag(reader: Reader) -> int:
 
 
 def _read_functions(reader: Reader, info: ModuleInfo) -> None:
-    for _ in range(reader.count(limits.FUNCTIONS, "functions")):
-        info.places["func"].append(reader.offset)
-        info.functions.append(reader.u32())
+    # Only whole modules have this section, so that positions are offsets.
+    types, places = reader.u32s(reader.count(limits.FUNCTIONS, "functions"))
+    info.functions += types
+    info.places["func"].extend(places)
 
 
 def _read_tables(reader: Reader, info: ModuleInfo) -> None:
@@ -276,8 +276,7 @@ def _read_element_segment(reader: Reader, info: ModuleInfo) -> ElementSegment:
 
 def _read_function_items(reader: Reader, info: ModuleInfo, count: int) -> FunctionItems:
     start = reader.offset
-    u32 = reader.u32
-    return FunctionItems(array("I", [u32() for _ in range(count)]), info.data, start)
+    return FunctionItems(array("I", reader.u32s(count)[0]), info.data, start)
 
 
 def _read_data_count(reader: Reader, info: ModuleInfo) -> None:
@@ -286,13 +285,22 @@ def _read_data_count(reader: Reader, info: ModuleInfo) -> None:
 
 def _read_code(reader: Reader, info: ModuleInfo) -> None:
     count = reader.count(limits.FUNCTIONS, "functions")
+    add_start, add_end = info.bodies.starts.append, info.bodies.ends.append
+    data, largest = reader.data, limits.FUNCTION_SIZE
     for _ in range(count):
-        size = reader.u32()
-        start = reader.position
-        if size > limits.FUNCTION_SIZE:
-            raise reader.error(f"function too large: {size} bytes", back=1)
+        position = reader.position
+        # In place, for the sake of modules with a hundred thousand functions.
+        size = data[position] if position < len(data) else 0x80
+        if size < 0x80:
+            reader.position = start = position + 1
+        else:
+            size = reader.u32()
+            start = reader.position
+            if size > largest:
+                raise reader.error(f"function too large: {size} bytes", back=1)
         reader.skip(size)
-        info.bodies.append(CodeEntry(start, start + size))
+        add_start(start)
+        add_end(start + size)
 
 
 def _read_data(reader: Reader, info: ModuleInfo) -> None:

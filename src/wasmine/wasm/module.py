@@ -144,6 +144,29 @@ class CodeEntry(Frozen):
     end: int
 
 
+class Bodies(Sequence[CodeEntry]):
+    """Where the bodies of all functions are. There may be a hundred thousand, of which most are never
+    looked at."""
+
+    __slots__ = ("ends", "starts")
+
+    def __init__(self) -> None:
+        self.starts: Final = array("I")
+        self.ends: Final = array("I")
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, place: int) -> CodeEntry: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[CodeEntry]: ...
+    def __getitem__(self, place: int | slice) -> CodeEntry | list[CodeEntry]:
+        if isinstance(place, slice):
+            return list(map(CodeEntry, self.starts[place], self.ends[place]))
+        return CodeEntry(self.starts[place], self.ends[place])
+
+
 class CustomSection(Frozen):
     """A section that the specification gives no meaning: its content is `start` to `end`."""
 
@@ -199,7 +222,7 @@ class ModuleInfo:
         self.data_count: int | None = None
         """What the data count section says, None without one."""
         self.data_segments: list[DataSegment] = []
-        self.bodies: list[CodeEntry] = []
+        self.bodies: Final = Bodies()
         """One for each function that is not imported."""
         self.sections: list[Section] = []
         """All sections, in their order."""

@@ -12,7 +12,6 @@ from typing import Final, TypeAlias
 
 from wasmine.errors import MalformedModule
 from wasmine.wasm.reader import Reader
-from wasmine.wasm.text.encoder import indirect_name_map, name_map, section, text
 
 NameMap: TypeAlias = dict[int, str]
 IndirectNameMap: TypeAlias = dict[int, NameMap]
@@ -93,6 +92,9 @@ _SUBSECTIONS: Final[dict[int, tuple[str, Callable[[Reader, Names, str], None]]]]
 
 def encode_names(names: Names) -> bytes:
     """The content of a name section that says the same: parts and indices in ascending order."""
+    # Few programs write one.
+    from wasmine.wasm.text.encoder import indirect_name_map, name_map, section, text
+
     parts = []
     for number, (attribute, read) in _SUBSECTIONS.items():
         content = getattr(names, attribute)

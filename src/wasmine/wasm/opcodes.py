@@ -691,9 +691,10 @@ def _parse_type(text: str) -> tuple[tuple[ValType, ...], tuple[ValType, ...]] | 
 
 
 def _parse_row(index: int, row: str) -> Opcode:
-    code, name, immediates, *type_, feature = row.split()
+    code, name, immediates, rest = row.split(None, 3)
+    type_, feature = rest.rsplit(None, 1)
     kinds, sizes = _parse_immediates(immediates)
-    params, results = _parse_type(" ".join(type_))
+    params, results = _parse_type(type_)
     access, lanes = sizes.get("memarg", 0), sizes.get("lane", sizes.get("lanes", 0))
     return Opcode(index, int(code, 16), name, kinds, access, lanes, params, results, feature)
 

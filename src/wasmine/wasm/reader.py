@@ -141,6 +141,31 @@ class Reader:
             return byte
         return self.unsigned(32)
 
+    def u32s(self, count: int) -> tuple[list[int], list[int]]:
+        """So many of them one after the other, and the position of each."""
+        data, position = self.data, self.position
+        values: list[int] = []
+        positions: list[int] = []
+        add_value, add_position = values.append, positions.append
+        try:
+            for _ in range(count):
+                add_position(position)
+                value = data[position]
+                position += 1
+                if value >= 0x80:
+                    byte = data[position]
+                    position += 1
+                    value += (byte << 7) - 0x80
+                    if byte >= 0x80:
+                        value, position = read_unsigned(data, position - 2, 32)
+                add_value(value)
+        except IntegerError as error:
+            raise MalformedModule(str(error), self.base + positions[-1]) from None
+        except IndexError:
+            raise MalformedModule(UNEXPECTED_END, self.base + len(data)) from None
+        self.position = position
+        return values, positions
+
     def count(self, limit: int, what: str) -> int:
         """The length of a vector of at most `limit` elements, which the message calls `what`."""
         offset = self.offset
