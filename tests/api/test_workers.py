@@ -40,7 +40,7 @@ def module(functions: int, invalid: int | None = None) -> ModuleInfo:
 
 
 def job(opt_level: str = "light", functions: tuple[int, ...] = (0,)) -> Job:
-    return Job(0, DEFAULT, pipeline.options_for(()), opt_level, functions, linked=False)
+    return Job(0, DEFAULT, (), opt_level, functions, linked=False)
 
 
 def result(pool: Pool, source: Source, what: Job) -> bytes | None:
@@ -76,7 +76,9 @@ def test_workers_know_several_modules(pool: Pool) -> None:
     for _ in range(2):
         for info, source in zip(infos, sources, strict=True):
             what = job(functions=(len(info.functions) - 1,))
-            expected = pipeline.compile_object(info, what.functions, what.options, "light")
+            expected = pipeline.compile_object(
+                info, what.functions, pipeline.options_for(()), "light"
+            )
             assert result(pool, source, what) == expected
 
 
@@ -161,7 +163,7 @@ from wasmine.wasm.features import DEFAULT
 data = wat2wasm("(module (func (result i32) i32.const 1))")
 pool = workers.Pool(1)
 def job(functions=(0,)):
-    return Job(0, DEFAULT, pipeline.options_for(()), "light", functions, linked=False)
+    return Job(0, DEFAULT, (), "light", functions, linked=False)
 def ask(pool, what):
     done = threading.Event()
     results = []

@@ -37,7 +37,7 @@ class Engine:
     memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
     possible, with checks). `features` are the proposals that modules may use. `tier` says when
     functions are compiled: all before the first call (`"optimized"`, the default), or each when it is
-    first called (`"baseline"`, `"auto"`). `cache` says where compiled code is kept for other processes:
+    first called (`"baseline"`, `"auto"`); with `"auto"` other processes then optimise what runs often. `cache` says where compiled code is kept for other processes:
     in the user's cache directory, which environment variables can change (True, the default), nowhere
     (False), or in a directory of its own.
     Raises ValueError for other values.
@@ -128,7 +128,7 @@ class Engine:
         """
         from wasmine.api.firstcalls import BaselineCompiler
 
-        return BaselineCompiler(info, styles)
+        return BaselineCompiler(info, styles, counters=self.tier == "auto")
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""

@@ -198,6 +198,14 @@ def compile_on_call(stub: int) -> int:
     return found[0].compile_on_call(stub)
 
 
+def tier_up(pc: int, local: int, loop: int) -> int:
+    """A counter of a function has run out, at a loop or, if that is -1, its entry; where to go on, or 0."""
+    found = process.current().find_code(pc)
+    if found is None or not isinstance(found[0], CodeSpace):
+        raise InternalError("code counts that is gone")
+    return found[0].on_count(local, loop)
+
+
 def raise_exception(store: Store, address: int) -> None:
     """Raise the exception that nobody has caught."""
     raise exceptions.exception_at(store, address)
@@ -236,6 +244,7 @@ HOOKS: Final[dict[str, Callable[..., object]]] = {
     "wasmine_py_reference_from": reference_from,
     "wasmine_py_store_busy": store_busy,
     "wasmine_py_struct": Struct,
+    "wasmine_py_tier_up": tier_up,
     "wasmine_py_type_error": TypeError,
     "wasmine_py_wasm_exception": exceptions.WasmException,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from wasmine.abi.image import Image
-from wasmine.api import archive
+from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, Progress, Tier
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
@@ -16,6 +16,7 @@ from wasmine.public import public
 from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.code import Code, map_view
+from wasmine.vm.codespace import CodeSpace
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import Kind, ModuleInfo
@@ -90,7 +91,13 @@ class Module:
     def _make_artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:
         if not self.engine.is_lazy:
             return Artifact.compiled(self.info, self._load(styles))
-        return Artifact.lazy(self.info, self.engine.function_compiler(self.info, styles))
+        compiler = self.engine.function_compiler(self.info, styles)
+        if self.engine.tier != "auto":
+            return Artifact.lazy(self.info, compiler)
+        artifact = Artifact.lazy(self.info, compiler, counter_start=tiering.policy.first)
+        if isinstance(artifact.code, CodeSpace):
+            tiering.attach(self.info, styles, self.engine, artifact.code)
+        return artifact
 
     def _load(self, styles: tuple[MemoryStyle, ...], progress: Progress | None = None) -> Code:
         """Code of the whole module, from the cache or compiled."""

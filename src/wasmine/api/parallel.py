@@ -64,6 +64,7 @@ class _Assembly:
         units: list[range],
     ) -> None:
         self._info = info
+        self._styles = styles
         self._options = pipeline.options_for(styles)
         self._opt_level = opt_level
         self._units = units
@@ -84,7 +85,7 @@ class _Assembly:
                 number = self._left.pop()
             unit = tuple(self._units[number])
             features = self._info.features
-            job = Job(0, features, self._options, self._opt_level, unit, linked=False)
+            job = Job(0, features, self._styles, self._opt_level, unit, linked=False)
 
             def done(result: bytes | None) -> None:
                 with self._changed:

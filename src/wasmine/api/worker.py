@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasmine.wasm.decoder import decode
 
 if TYPE_CHECKING:
-    from wasmine.compiler.module import Options
+    from wasmine.abi.image import Image
+    from wasmine.compiler.module import MemoryStyle
     from wasmine.wasm.features import Features
     from wasmine.wasm.module import ModuleInfo
 
@@ -67,12 +68,17 @@ class Job(NamedTuple):
     module: int
     """A number for the module among those that this worker knows."""
     features: Features
-    options: Options
+    styles: tuple[MemoryStyle, ...]
+    """Of the module's memories."""
     opt_level: str
     functions: tuple[int, ...]
     """Indices with imports, ascending."""
-    linked: bool
+    linked: bool = True
     """Whether the result is a serialised Image, or an object to be linked with others."""
+    loops: tuple[tuple[int, int], ...] = ()
+    """Where functions are taken over, if the result is an Image: see `translate_unit`."""
+    warm: tuple[int, ...] = ()
+    """Functions that are worth being compiled too, if the result is an Image and calls them."""
 
 
 def main(channel: socket.socket, parent: int, niceness: int) -> None:
@@ -100,9 +106,18 @@ def _run(info: ModuleInfo, job: Job) -> bytes:
     from wasmine.api import pipeline
 
     if job.linked:
-        image = pipeline.compile_functions(info, job.functions, job.options, job.opt_level)
-        return image.to_bytes()
-    return pipeline.compile_object(info, job.functions, job.options, job.opt_level)
+        return compile_hot(info, job).to_bytes()
+    options = pipeline.options_for(job.styles)
+    return pipeline.compile_object(info, job.functions, options, job.opt_level)
+
+
+def compile_hot(info: ModuleInfo, job: Job) -> Image:
+    """The Image that a job asks for, whose functions replace those that there are."""
+    from wasmine.api import pipeline
+
+    functions = pipeline.with_callees(info, job.functions, frozenset(job.warm))
+    options = pipeline.options_for(job.styles, entries=True)
+    return pipeline.compile_functions(info, functions, job.loops, options, job.opt_level)
 
 
 def _be_modest(channel: socket.socket, parent: int, niceness: int) -> None:

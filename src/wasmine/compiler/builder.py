@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wasmine.compiler.control import Label
     from wasmine.compiler.exceptions import Try
     from wasmine.compiler.module import ModuleContext, Pointer
+    from wasmine.compiler.takeover import Takeover
     from wasmine.wasm.body import Body
 
 
@@ -38,6 +39,7 @@ class FunctionBuilder:
         "certain",
         "codes",
         "cold",
+        "entered",
         "entry",
         "handler",
         "index",
@@ -51,10 +53,18 @@ class FunctionBuilder:
         "scope",
         "signature",
         "stack",
+        "takeover",
         "unwinds",
     )
 
-    def __init__(self, module: ModuleContext, index: int, body: Body, scope: int) -> None:
+    def __init__(
+        self,
+        module: ModuleContext,
+        index: int,
+        body: Body,
+        scope: int,
+        takeover: Takeover | None = None,
+    ) -> None:
         self.module = module
         self.index = index
         """With imports."""
@@ -91,6 +101,10 @@ class FunctionBuilder:
         """The innermost open block that catches exceptions."""
         self.unwinds = False
         """Whether there are landing pads."""
+        self.takeover = takeover
+        """The loop that the code begins at, if not with the body."""
+        self.entered = takeover is None
+        """Whether code has come by where it begins."""
 
     def location(self, position: int) -> str:
         """The debug location of an instruction: the line is its byte offset in the module."""

@@ -101,6 +101,11 @@ def _loop(f: FunctionBuilder, position: int, type_: FunctionType) -> None:
     types = f.module.signature(type_).params
     label = Loop(position, types, len(f.stack) - len(types))
     f.labels.append(label)
+    if f.takeover is not None and f.takeover.position == position:
+        f.takeover.enter(f, label)
+        return
+    if f.takeover is not None and position in f.takeover.around:
+        f.takeover.keep(f, label)
     bring(f, label)
     f.append(f"br label %{label.name}")
     meet(f, label)

@@ -83,6 +83,11 @@ class Try(Label):
             f.handler = self.outer
 
     @property
+    def in_clause(self) -> bool:
+        """Whether what is open is a clause of the old proposal, which may throw again what it caught."""
+        return self.old and bool(self.clauses)
+
+    @property
     def leads_on(self) -> bool:
         return self.landed or self.caught
 

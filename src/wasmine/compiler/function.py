@@ -34,6 +34,7 @@ from wasmine.compiler.ir import (
     load_value,
 )
 from wasmine.compiler.module import ModuleContext
+from wasmine.compiler.takeover import BEGINNING, UNREACHED, Takeover
 from wasmine.errors import InternalError, TrapCode
 from wasmine.wasm.body import Body
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, Opcode
@@ -214,17 +215,24 @@ def _stack_check(f: FunctionBuilder) -> str:
 
 
 def translate_function(
-    module: ModuleContext, index: int, body: Body, scope: int
+    module: ModuleContext, index: int, body: Body, scope: int, takeover: Takeover | None = None
 ) -> tuple[str, FunctionBuilder]:
     """The definition of a function, and what is known of it then.
 
     `index` counts imports too; `body` has been validated; `scope` is the number of metadata that
-    is free for the function. Raises UnsupportedFeature for more parameters than can be passed.
+    is free for the function. With `takeover` it begins at that loop, unless `entered` of what is known
+    says that it cannot. Raises UnsupportedFeature for more parameters than can be passed.
     """
-    f = FunctionBuilder(module, index, body, scope)
+    f = FunctionBuilder(module, index, body, scope, takeover)
     signature = f.signature
-    slots = [*_stored_parameters(f), *_local_slots(f, len(signature.params))]
     last = len(body.codes) - 1
+    if takeover is None:
+        name = f"f{index}"
+        parameters = "".join(f", {signature.params[i]} %arg{i}" for i in signature.passed)
+        slots = [*_stored_parameters(f), *_local_slots(f, len(signature.params))]
+    else:
+        name, parameters = takeover.name(f), ", ptr %frame"
+        slots = takeover.local_slots(f)
     f.labels.append(Label(last, signature.results, 0))
     _walk(f, body)
     checks = []
@@ -234,15 +242,16 @@ def translate_function(
         if "%store" not in f.opened:
             checks.append(_store(f))
         checks.append(_stack_check(f))
+    if takeover is not None:
+        checks.append(f"br label %{BEGINNING}\n{UNREACHED}:")
     # What travels through the store has to be read before anything else.
     prologue = [_store(f)] if "%store" in f.opened else []
-    parameters = "".join(f", {signature.params[index]} %arg{index}" for index in signature.passed)
     size = module.offsets.size_of_vmctx()
     attributes = "#0 #5" if len(f.locals) > MANY_LOCALS else "#0"
     if f.unwinds:
         attributes += f" personality ptr @{exceptions.PERSONALITY}"
     head = (
-        f"define dso_local hidden {WASM_CC} {signature.result} @f{index}"
+        f"define dso_local hidden {WASM_CC} {signature.result} @{name}"
         f"(ptr dereferenceable({size}) %vmctx{parameters}) {attributes} !dbg !{scope} {{"
     )
     return "\n".join((head, *prologue, *slots, *f.entry, *checks, *f.lines, *f.cold, "}")), f

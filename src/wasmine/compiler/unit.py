@@ -6,7 +6,7 @@ module link to the same code however its functions are spread over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from wasmine.abi.libcalls import OWN
@@ -14,6 +14,7 @@ from wasmine.compiler import arrays, exceptions, heap, objects, variables
 from wasmine.compiler.function import translate_function
 from wasmine.compiler.ir import FIRST_SUBPROGRAM, METADATA, WASM_CC
 from wasmine.compiler.module import ModuleContext, Options
+from wasmine.compiler.takeover import Takeover, takeover_at
 from wasmine.wasm.body import Body
 from wasmine.wasm.module import ModuleInfo
 
@@ -71,12 +72,22 @@ class Unit:
 
         Raises UnsupportedFeature for more parameters or results than can be passed.
         """
+        self._translate(index, body, None)
+        self._defined.add(index)
+
+    def add_takeover(self, index: int, body: Body, offset: int) -> None:
+        """Define code that takes over a function at the loop at an offset in the module, if there can
+        be such code; see `takeover`."""
+        self._translate(index, body, takeover_at(self._module.info, index, body, offset))
+
+    def _translate(self, index: int, body: Body, takeover: Takeover | None) -> None:
         scope = FIRST_SUBPROGRAM + len(self._subprograms)
-        text, function = translate_function(self._module, index, body, scope)
+        text, function = translate_function(self._module, index, body, scope, takeover)
+        if not function.entered:
+            return
         self._functions.append(text)
         self._called |= function.callees
         self._unwinds |= function.unwinds
-        self._defined.add(index)
         self._subprograms.append(
             f'!{scope} = distinct !DISubprogram(name: "f{index}", scope: !11, file: !11, type: !16, '
             f"line: {body.offsets[0]}, unit: !10, spFlags: DISPFlagDefinition)"
@@ -109,14 +120,23 @@ class Unit:
 
 
 def translate_unit(
-    info: ModuleInfo, function_indices: Sequence[int], options: Options, bodies: Iterable[Body]
+    info: ModuleInfo,
+    function_indices: Sequence[int],
+    options: Options,
+    bodies: Iterable[Body],
+    loops: Collection[tuple[int, int]] = (),
 ) -> str:
     """LLVM IR that defines these functions of a module.
 
     Indices count imports too, and none is an import's. `bodies` are theirs, in the same order,
-    decoded and validated; a generator that does so on the way will do. Raises UnsupportedFeature.
+    decoded and validated; a generator that does so on the way will do. `loops` are those at which
+    functions are taken over, each by the function's index and its own offset in the module; there
+    is no code for some in blocks of the old proposal for exceptions. Raises UnsupportedFeature.
     """
     unit = Unit(ModuleContext(info, options, frozenset(function_indices)))
     for index, body in zip(function_indices, bodies, strict=True):
         unit.add(index, body)
+        for owner, offset in loops:
+            if owner == index:
+                unit.add_takeover(index, body, offset)
     return unit.text()

@@ -168,7 +168,8 @@ class Code:
     def function_at(self, pc: int) -> int | None:
         """The index, with imports, of the WebAssembly function that has the instruction at `pc`."""
         extent = self.image.function_at(self.offset(pc))
-        index = "" if extent is None else extent.name.removeprefix("f")
+        # Code that takes over a function at a loop has the loop behind its name.
+        index = "" if extent is None else extent.name.removeprefix("f").partition("_loop")[0]
         return int(index) if index.isdecimal() else None
 
     def wasm_offset(self, pc: int) -> int | None:

@@ -11,6 +11,7 @@ import mmap
 import os
 import threading
 from array import array
+from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from struct import Struct
@@ -90,6 +91,9 @@ class CodeSpace:
         self._loops = 0
         """How many counters of loops are in use."""
         self._placed: Final = PlacedCode()
+        self.on_count: Callable[[int, int], int] = _nowhere
+        """Called with a function and a loop of it, or -1 for its entry, whose counter has run out: where
+        to go on at the loop, or 0."""
         self._images: list[tuple[Code, object]] = []
         self._capacity = self.layout.end - self.layout.code
         self._memory = Mmap(self.layout.end + self._capacity)
@@ -138,6 +142,29 @@ class CodeSpace:
         if self._counter_start:
             self._counters[:count] = array("i", [self._counter_start]) * count
         self._code = _view(self.end, self._capacity, "B")
+
+    # --- counters -------------------------------------------------------------------------------
+
+    def counter_of(self, local: int, loop: int) -> int:
+        """The number of the counter of a loop, or, if that is -1, of the calls of a function."""
+        if loop < 0:
+            return local
+        placed = self._placed.last_of(local)
+        if placed is None:
+            raise InternalError("a function without code has no loops that count")
+        return self.layout.functions + placed.first_counter + loop
+
+    def counter(self, number: int) -> int:
+        """How often the code may come by until `on_count` is called."""
+        return self._counters[number]
+
+    def set_counter(self, number: int, value: int) -> None:
+        """Let `on_count` be called after so many times. Code that is running may overwrite this."""
+        self._counters[number] = value
+
+    def compiled_functions(self) -> list[int]:
+        """The functions that have been compiled when they were called."""
+        return [function.local for function in self._placed.functions]
 
     # --- addresses -------------------------------------------------------------------------------
 
@@ -288,15 +315,16 @@ class CodeSpace:
             self._cells[number] = address
         return self._start + self.layout.cells + number * ENTRY_SIZE
 
-    def install(self, image: Image) -> None:
+    def install(self, image: Image | Code) -> Code:
         """Map an Image, which lives as long as this, and let calls reach its functions."""
-        code = Code(image, self._process.resolve)
+        code = image if isinstance(image, Code) else Code(image, self._process.resolve)
         self._images.append((code, self._process.add_code(code, self._info)))
         imported = self._info.imported_functions
-        for function in image.functions:
+        for function in code.image.functions:
             index = function.name.removeprefix("f")
             if index.isdecimal():
                 self._entries[int(index) - imported] = code.base + function.start
+        return code
 
     def release_replaced(self) -> int:
         """Give back the memory of code that has been replaced and that no frame is in; how many bytes.
@@ -380,6 +408,10 @@ class CodeSpace:
         self._next = self._shared = round_up(self._next, PAGE_SIZE)
         if child:
             self._map_code(self._next)
+
+
+def _nowhere(_local: int, _loop: int) -> int:
+    return 0
 
 
 def _view(address: int, size: int, format_: Literal["B", "i", "Q"]) -> memoryview:

@@ -125,6 +125,12 @@ class Process:
         """
         # Re-entrant: the garbage collector may drop other code while one is added.
         self._lock = threading.RLock()
+        # Other threads may add code at any time; a child process must not find their half.
+        os.register_at_fork(
+            before=self._lock.acquire,
+            after_in_parent=self._lock.release,
+            after_in_child=self._lock.release,
+        )
         self._arena = Arena()
         address = self._arena.allocate(size_of(RuntimeState))
         self.state = RuntimeState.from_address(address)

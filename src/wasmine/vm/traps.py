@@ -11,6 +11,7 @@ from typing import Final
 from wasmine.abi.vmcontext import ThreadRecord
 from wasmine.errors import Frame, Trap, TrapCode
 from wasmine.vm.code import NativeCode
+from wasmine.vm.codespace import CodeSpace
 from wasmine.vm.process import current
 from wasmine.wasm.module import ModuleInfo
 
@@ -59,7 +60,8 @@ def _frames(code: NativeCode, info: ModuleInfo, pc: int) -> list[Frame]:
         return []
     place = code.wasm_offset(pc)
     if place is None:
-        return [_frame(info, index, None)]
+        # Of baseline code it is a frame that other code has taken over, whose caller it is now.
+        return [] if isinstance(code, CodeSpace) else [_frame(info, index, None)]
     owner = bisect_right(info.bodies.starts, place) - 1 + info.imported_functions
     inner = _frame(info, owner, place)
     return [inner] if owner == index else [inner, _frame(info, index, None)]

@@ -143,6 +143,16 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
         raise
 
 
+def operands_before(info: ModuleInfo, local_index: int, body: Body, position: int) -> list[ValType]:
+    """The types of all operands when an instruction of a valid body, which can be reached, begins."""
+    operands = Operands(info, body.locals, _unset_locals(body))
+    _enter_function(operands, local_index)
+    for code, immediate in zip(body.codes[:position], body.immediates, strict=False):
+        *_, rule = _ROWS[code]
+        rule(operands, immediate, code)
+    return [type_ for type_ in operands.stack if type_ is not FLOOR]
+
+
 _NUMBER_TYPES: Final = {I32, I64, F32, F64, V128}
 _NONE: Final[list[int]] = []
 """Of locals that are all numbers, with which there is nothing to check."""

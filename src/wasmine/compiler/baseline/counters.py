@@ -9,7 +9,7 @@ from __future__ import annotations
 from wasmine.abi.baseline import TIER_UP, Fixup, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RDX, RSI, RSP, SLOT, VM
-from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.compiler.baseline.state import NOWHERE, FunctionState, Target
 
 ENTRY = -1
 """The number of a function's entry among its loops."""
@@ -65,6 +65,10 @@ def _count(f: FunctionState, loop: int, position: int) -> None:
         f.add(
             asm.move64(RDI, VM),
             asm.move64(RSI, FRAME),
+        )
+        # In backtraces this frame is hidden: the function is what is called.
+        f.locate(NOWHERE)
+        f.add(
             asm.call_register(RAX),
             asm.move64(RSP, FRAME),
         )

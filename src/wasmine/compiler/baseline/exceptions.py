@@ -161,9 +161,12 @@ def _throw_on(f: FunctionState, position: int, target: Target | None) -> None:
     if target is not None:
         f.jump(target)
         return
+    landing = f.landing
+    _land(f, None)
     f.add(asm.move64(RSI, RAX), asm.move64(RDI, VM))
     f.locate(position)
     f.call_cell(THROW)
+    _land(f, landing)
 
 
 # --- throwing ------------------------------------------------------------------------------------

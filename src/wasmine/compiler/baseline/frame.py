@@ -195,12 +195,13 @@ def finish(f: FunctionState) -> CompiledFunction:
         code[field : field + 4] = (shift + overflow - field - 4).to_bytes(4, "little", signed=True)
     rows = _rows(f, frame, shift, cold, overflow if field else -1)
     offsets = f.body.offsets
+    places = [*offsets, 0]  # NOWHERE is the last one
     return CompiledFunction(
         bytes(code),
         [fixup._replace(offset=fixup.offset + shift) for fixup in f.fixups],
         rows,
         frame.saved,
-        [(0, offsets[0]), *((at + shift, offsets[position]) for at, position in f.lines)],
+        [(0, offsets[0]), *((at + shift, places[position]) for at, position in f.lines)],
         [offsets[position] for position in f.loops],
     )
 

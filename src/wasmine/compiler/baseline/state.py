@@ -59,6 +59,9 @@ _KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
 DEEP: Final = 200
 """With more operands than that, no time is spent on looking through them."""
 
+NOWHERE = -1
+"""The position of code that belongs to no instruction."""
+
 
 class Target:
     """A place in the code that jumps lead to; `at` is its offset once it is bound."""
@@ -344,7 +347,7 @@ class FunctionState:
         self.jumps.append((len(self.code) - 4, target))
 
     def locate(self, position: int) -> None:
-        """The code from here on belongs to this instruction: for what may fault, and calls."""
+        """The code from here on belongs to this instruction, or NOWHERE: for what may fault, and calls."""
         self.lines.append((len(self.code), position))
 
     def trap(self, position: int, code: int) -> Target:

@@ -51,6 +51,7 @@ from wasmine.compiler.native.references import BOXES, REFERENCES
 from wasmine.compiler.native.roots import ROOTS
 from wasmine.compiler.native.runs import RUNS
 from wasmine.compiler.native.sweeping import SWEEPING
+from wasmine.compiler.native.tiers import TIERS
 from wasmine.compiler.native.unwinding import unwinding
 from wasmine.compiler.native.waiting import WAITING
 from wasmine.compiler.records import expand
@@ -162,6 +163,7 @@ PYTHON_OBJECTS: Final = (
     "wasmine_py_reference_from",
     "wasmine_py_store_busy",
     "wasmine_py_struct",
+    "wasmine_py_tier_up",
     "wasmine_py_type_error",
     "wasmine_py_wasm_exception",
 )
@@ -250,7 +252,8 @@ def runtime_ir(architecture: str) -> str:
         + generic_thunks()
         + builtins()
         + WAITING
-        + LAZY,
+        + LAZY
+        + TIERS,
         architecture,
     )
 

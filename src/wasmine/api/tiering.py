@@ -1,0 +1,295 @@
+"""Better code for what runs often: what is asked for when, and what becomes of it.
+
+Baseline code counts calls and the rounds of loops, and comes here when a counter has run out. What is hot is
+compiled by a worker process, together with the warm functions that it calls. What comes back is installed by
+the pool's thread while the program runs on: the next call of a function gets the new code; a loop
+that goes round comes here once more, and is told where to go on.
+
+All of this needs the interpreter lock, which is the only lock there is: nothing here waits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import random
+import time
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wasmine.abi.image import Image
+from wasmine.api.loading import module_key
+from wasmine.api.worker import Job, compile_hot
+from wasmine.api.workers import Pool, Source, processors
+from wasmine.errors import DeserializeError, InternalError, ResourceError
+from wasmine.vm.code import Code
+from wasmine.vm.process import current
+
+if TYPE_CHECKING:
+    from wasmine.api.cache import Cache
+    from wasmine.api.cachefile import Entry, Key
+    from wasmine.api.engine import Engine
+    from wasmine.compiler.module import MemoryStyle
+    from wasmine.vm.codespace import CodeSpace
+    from wasmine.wasm.module import ModuleInfo
+
+
+class Policy(NamedTuple):
+    """When code is hot. Counts are calls of a function, or rounds of a loop."""
+
+    first: int = 4000
+    """What counters begin with."""
+    growth: int = 8
+    """Each time that a counter runs out too early it begins anew with so many times more."""
+    polling: int = 1 << 18
+    """The largest count: so often code asks whether better code has come."""
+    patience: float = 0.03
+    """Seconds that code has to be hot for: shorter programs do not start processes."""
+    warm: int = 200
+    """A function that has been called so often is compiled together with those that call it."""
+    at_once: random.Random | None = None
+    """For tests: code is compiled in this process, without waiting, or, as this says, somewhat later."""
+
+
+policy = Policy()
+
+MAXIMUM_WORKERS: Final = 4
+BETWEEN_RELEASES: Final = 1.0
+BETWEEN_STORES: Final = 2.0
+"""Seconds."""
+KEPT_IMAGES: Final = 64
+"""How many pieces of a module's optimised code the cache has at most: each is mapped by itself."""
+
+
+@functools.cache
+def _pool() -> Pool:
+    return Pool(max(1, min(processors() - 1, MAXIMUM_WORKERS)))
+
+
+class Tiers:
+    """What is hot in the functions of a CodeSpace, which keeps this."""
+
+    def __init__(
+        self, info: ModuleInfo, styles: tuple[MemoryStyle, ...], engine: Engine, space: CodeSpace
+    ) -> None:
+        """Put what earlier runs have made, if the cache has it, where calls find it."""
+        self._info = info
+        self._styles = styles
+        self._opt_level = engine.opt_level
+        self._space = weakref.ref(space)
+        self._policy = policy
+        self._source = Source(info.data)
+        self._since = 0.0
+        """When the first counter ran out."""
+        self._counts: dict[tuple[int, int], int] = {}
+        """What counters began with last, by function and loop, of those that have run out."""
+        self._places: dict[tuple[int, int], tuple[int, int]] = {}
+        """The numbers of such counters, and the offsets in the module of their loops, or -1."""
+        self._takeovers: dict[tuple[int, int], int] = {}
+        """Where to go on: by function and the offset of a loop."""
+        self._optimised: set[int] = set()
+        self._requested: set[tuple[int, int]] = set()
+        """What workers are at, or have failed with: functions and offsets of loops, or -1."""
+        self._replaced = False
+        """Whether code may have been replaced since memory was last given back."""
+        self._released = 0.0
+        self._kept = _Kept(engine.cache, module_key(info, styles, engine, "tier"))
+        for code in self._kept.load():
+            self._install(space, code)
+        _all.add(self)
+
+    # --- counters --------------------------------------------------------------------------------
+
+    def on_count(self, local: int, loop: int) -> int:
+        """A counter has run out: where to go on, or 0; see CodeSpace.on_count."""
+        space = self._space()
+        if space is None:
+            raise InternalError("code counts that is gone")
+        number, offset = self._place(space, local, loop)
+        address = self._takeovers.get((local, offset), 0)
+        if not address and self._is_hot(local, loop):
+            address = self._ask(space, local, offset)
+        if self._replaced and time.monotonic() - self._released >= BETWEEN_RELEASES:
+            self._replaced = False
+            self._released = time.monotonic()
+            space.release_replaced()
+        space.set_counter(number, self._next_count(local, loop))
+        return address
+
+    def _is_hot(self, local: int, loop: int) -> bool:
+        rules = self._policy
+        if rules.at_once is not None:
+            return rules.at_once.random() < 0.5
+        now = time.monotonic()
+        if not self._since:
+            self._since = now
+        return (local, loop) in self._counts and now - self._since >= rules.patience
+
+    def _next_count(self, local: int, loop: int) -> int:
+        rules, key = self._policy, (local, loop)
+        if rules.at_once is not None:
+            count = rules.at_once.randrange(2 * rules.first + 1)
+        else:
+            count = min(self._counts.get(key, rules.first) * rules.growth, rules.polling)
+        self._counts[key] = count
+        return count
+
+    def _place(self, space: CodeSpace, local: int, loop: int) -> tuple[int, int]:
+        key = (local, loop)
+        place = self._places.get(key)
+        if place is None:
+            offset = space.loops(local)[loop] if loop >= 0 else -1
+            place = self._places[key] = (space.counter_of(local, loop), offset)
+        return place
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def _ask(self, space: CodeSpace, local: int, offset: int) -> int:
+        """Have a function compiled, and code that takes it over at a loop; where that is already."""
+        if (local, offset) in self._requested or (offset < 0 and local in self._optimised):
+            return 0
+        self._requested.add((local, offset))
+        first = self._info.imported_functions
+        job = Job(
+            0,
+            self._info.features,
+            self._styles,
+            self._opt_level,
+            (first + local,),
+            loops=() if offset < 0 else ((first + local, offset),),
+            warm=tuple(first + each for each in self._warm(space)),
+        )
+        if self._policy.at_once is not None:
+            self._install(space, compile_hot(self._info, job))
+            return self._takeovers.get((local, offset), 0)
+        _pool().submit(self._source, job, functools.partial(_arrived, weakref.ref(self)))
+        return 0
+
+    def _warm(self, space: CodeSpace) -> Iterator[int]:
+        """Functions that have been called often, and have no better code yet."""
+        rules = self._policy
+        for local in space.compiled_functions():
+            called = rules.first - space.counter(local) >= rules.warm or (local, -1) in self._counts
+            if called and local not in self._optimised:
+                yield local
+
+    # --- installing ------------------------------------------------------------------------------
+
+    def arrived(self, result: bytes) -> None:
+        """A worker has made an Image. Called in the pool's thread."""
+        space = self._space()
+        if space is not None:
+            self._install(space, Image.from_bytes(result))
+            self._kept.add(result)
+
+    def _install(self, space: CodeSpace, image: Image | Code) -> None:
+        try:
+            code = space.install(image)
+        except ResourceError:
+            return
+        first = self._info.imported_functions
+        for extent in code.image.functions:
+            index, loop, place = extent.name.removeprefix("f").partition("_loop")
+            if loop:
+                self._takeovers[int(index) - first, int(place)] = code.address(extent.name)
+            elif index.isdecimal():
+                self._optimised.add(int(index) - first)
+        self._replaced = True
+        # A loop that goes round notices now, or else when it has run through its count.
+        for (local, _), (number, offset) in list(self._places.items()):
+            if (local, offset) in self._takeovers:
+                space.set_counter(number, 0)
+
+    def keep(self) -> None:
+        """Put what workers have made into the cache."""
+        self._kept.store()
+
+    def forget_requests(self) -> None:
+        """Ask anew: the workers are those of the parent process."""
+        self._requested.clear()
+
+
+class _Kept:
+    """What workers have made for a module, in the cache and on its way there."""
+
+    def __init__(self, cache: Cache, key: Key) -> None:
+        self._cache = cache
+        self._key = key
+        self._new: list[bytes] = []
+        self._stored = time.monotonic()
+
+    def load(self) -> list[Code]:
+        """The code that the cache has, mapped."""
+        entry = self._cache.get(self._key)
+        codes: list[Code] = []
+        if entry is not None:
+            with entry, contextlib.suppress(DeserializeError, InternalError, ResourceError):
+                for number in range(len(entry)):
+                    offset, resolve = entry.offset(number), current().resolve
+                    codes.append(Code.map_file(entry.fd, offset, resolve, verify=False))
+        return codes
+
+    def add(self, image: bytes) -> None:
+        """Store a serialised Image sooner or later."""
+        self._new.append(image)
+        if time.monotonic() - self._stored >= BETWEEN_STORES:
+            self.store()
+
+    def store(self) -> None:
+        """Put everything that is new into the cache."""
+        new, self._new = self._new, []
+        self._stored = time.monotonic()
+        if new:
+            self._cache.update(self._key, functools.partial(_merged, new))
+
+
+def _merged(new: list[bytes], entry: Entry | None) -> list[bytes]:
+    """The images that an entry has, and those that have something which none of them has."""
+    images = [] if entry is None else [bytes(entry.part(number)) for number in range(len(entry))]
+    known: set[str] = set()
+    for image in images:
+        known |= _names(image)
+    for image in new:
+        names = _names(image)
+        if not names <= known and len(images) < KEPT_IMAGES:
+            known |= names
+            images.append(image)
+    return images
+
+
+def _names(image: bytes) -> set[str]:
+    """The functions of a serialised Image."""
+    return {extent.name for extent in Image.from_bytes(image, verify=False).functions}
+
+
+def attach(
+    info: ModuleInfo, styles: tuple[MemoryStyle, ...], engine: Engine, space: CodeSpace
+) -> None:
+    """Let functions of a CodeSpace that run often get better code."""
+    space.on_count = Tiers(info, styles, engine, space).on_count
+
+
+def _arrived(tiers: weakref.ref[Tiers], result: bytes | None) -> None:
+    found = tiers()
+    if found is not None and result is not None:
+        found.arrived(result)
+
+
+_all: Final[weakref.WeakSet[Tiers]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for tiers in list(_all):
+        tiers.forget_requests()
+
+
+def _at_exit() -> None:
+    for tiers in list(_all):
+        tiers.keep()
+
+
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_after_fork)
