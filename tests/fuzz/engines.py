@@ -11,6 +11,9 @@ from typing import Any, Final
 import wasmtime
 
 import wasmine
+from wasmine.api import tiering
+from wasmine.api.engine import Tier
+from wasmine.api.tiering import Policy
 from wasmine.types import (
     I32,
     ExternType,
@@ -59,6 +62,9 @@ def _digest(data: bytes | bytearray) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
+TIERS: Final[tuple[Tier, ...]] = ("optimized", "baseline", "auto")
+
+
 def _plain(value: Any) -> Any:
     """The value that wasmtime hands out in a wrapper when it is null."""
     return value.value if isinstance(value, wasmtime.Val) else value
@@ -74,10 +80,15 @@ class Wasmine:
 
     def __init__(self, wasm: bytes, seed: int) -> None:
         variant = seed // 2  # whether a seed is even already says where its module comes from
+        tier = TIERS[variant % len(TIERS)]
         engine = wasmine.Engine(
             opt_level="O2" if variant % 8 == 0 else "light",
             memory="dynamic" if variant % 5 == 0 else "static",
+            tier=tier,
+            cache=False,
         )
+        # Better code comes at calls and loops that the seed picks.
+        tiering.policy = Policy(first=variant % 4, at_once=Random(seed))
         self.module = wasmine.Module(wasm, engine=engine)
         if variant % 16 == 3:
             self.module = wasmine.Module.deserialize(self.module.serialize(), engine=engine)

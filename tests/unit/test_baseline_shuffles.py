@@ -21,6 +21,7 @@ from wasmine.compiler.baseline.locations import (
 )
 from wasmine.compiler.baseline.shuffles import shuffle
 from wasmine.compiler.baseline.state import FunctionState
+from wasmine.compiler.baseline.stencils import ALL_VECTORS, Library
 from wasmine.compiler.target import host_machine
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
@@ -68,7 +69,11 @@ def patterns() -> Iterator[tuple[int, ...]]:
 
 def state() -> FunctionState:
     info = decode(wat2wasm("(module (func (local v128)))"))
-    return FunctionState(BaselineContext(info, {}, BaselineOptions()), 0, decode_body(info, 0))
+    return FunctionState(
+        BaselineContext(info, Library(b"", {}, ALL_VECTORS), BaselineOptions()),
+        0,
+        decode_body(info, 0),
+    )
 
 
 def finished(f: FunctionState) -> bytes:
@@ -93,7 +98,7 @@ def shuffled(registers: tuple[int, int], lanes: tuple[int, ...]) -> bytes:
     f.add(asm.store_x128(result - FIRST_VECTOR, RDX, 0), b"\xc3")
     code = finished(f)
     assert result not in f.free_vectors
-    taken = {*VECTOR_TEMPORARIES} - {*f.free_vectors}
+    taken = {*f.context.vector_temporaries} - {*f.free_vectors}
     assert taken == {result}
     room = ctypes.create_string_buffer(16)
     with mmap.mmap(-1, len(code), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC) as pages:

@@ -219,20 +219,20 @@ def test_threads_that_call_first_at_the_same_time_agree() -> None:
     assert engine.compiled == [0]
 
 
-def test_a_signal_handler_that_calls_the_function_which_is_being_compiled() -> None:
+def test_a_finalizer_that_calls_the_function_which_is_being_compiled() -> None:
     answers = []
+
+    class Last:
+        def __del__(self) -> None:
+            answers.append(made.exports.fibonacci(12))
 
     def interrupt(_: int) -> None:
         engine.before = lambda _: None
-        os.kill(os.getpid(), signal.SIGUSR1)
+        Last()
 
     engine = Watched(interrupt)
     made = instance(RECURSIVE, engine=engine)
-    before = signal.signal(signal.SIGUSR1, lambda *_: answers.append(made.exports.fibonacci(12)))
-    try:
-        assert made.exports.fibonacci(10) == 55
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    assert made.exports.fibonacci(10) == 55
     assert answers == [144]
     assert engine.compiled == [0, 0]
     assert made.exports.fibonacci(11) == 89
@@ -429,6 +429,29 @@ def test_signals_at_any_moment_of_compiling() -> None:
         assert all(space(made).is_compiled(local) for local in range(count))
     assert answers
     assert all(answers)
+
+
+def test_signals_that_come_faster_than_their_handler_is_compiled() -> None:
+    engine = Watched(lambda _: time.sleep(0.01))
+    made = Instance(Module(many(30), engine=engine))
+    level = deepest = 0
+
+    def handle(*_: object) -> None:
+        nonlocal level, deepest
+        level += 1
+        deepest = max(deepest, level)
+        made.exports.f0()
+        level -= 1
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+    try:
+        assert made.exports.f0() == 30
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert sorted(engine.compiled) == list(range(30))
+    assert 0 < deepest < 100
 
 
 def test_threads_that_compile_all_over_the_module() -> None:

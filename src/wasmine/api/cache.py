@@ -109,16 +109,25 @@ class Cache:
                 return False
         return True
 
-    def update(self, key: Key, merge: Callable[[Entry | None], Sequence[Buffer] | None]) -> bool:
+    def update(
+        self,
+        key: Key,
+        merge: Callable[[Entry | None], Sequence[Buffer] | None],
+        *,
+        wait: bool = True,
+    ) -> bool:
         """Store what `merge` makes of the entry that there is now, or leave it if it gives None.
 
-        No other process updates the cache meanwhile, where the file system has locks.
+        No other process updates the cache meanwhile, where the file system has locks. Without `wait`
+        nothing is stored if another is about to. Says whether something was stored.
         """
         with self._opened(create=True) as directory:
             if directory is None:
                 return False
             try:
-                with _locked(directory, "updating", wait=True):
+                with _locked(directory, "updating", wait=wait) as alone:
+                    if not alone:
+                        return False
                     entry = read(directory, key)
                     with entry or contextlib.nullcontext():
                         parts = merge(entry)

@@ -64,6 +64,7 @@ class Entry:
 
     def __init__(self, fd: int, content: memoryview, places: Sequence[tuple[int, int]]) -> None:
         self.fd: Final = fd
+        self._open = True
         self._content = content
         self._places = places
 
@@ -81,8 +82,13 @@ class Entry:
         return self._content[offset : offset + length]
 
     def close(self) -> None:
-        """Close the file. To be called once."""
-        os.close(self.fd)
+        """Close the file. May be called again."""
+        if self._open:
+            self._open = False
+            os.close(self.fd)
+
+    def __del__(self) -> None:
+        self.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from wasmine.abi.codespace import X86_64
 from wasmine.api import loading
 from wasmine.api.cache import of_option
+from wasmine.api.savedcode import SavedCode
 from wasmine.public import public
 from wasmine.vm.code import MACHINE
 from wasmine.vm.signatures import SignatureRegistry
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 OPT_LEVELS: Final = ("none", "light", "O1", "O2", "O3")
 """What LLVM is asked to do: code generation only; SSA form and cleaning up; its own pipelines."""
+
+LARGE: Final = 1 << 19
+"""Bytes of code from which on processes that help save seconds."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
@@ -82,14 +86,14 @@ class Engine:
     ) -> Image:
         """Validate, translate, optimise and link all functions of a module.
 
-        `styles` are those of its memories. With `progress`, which is told how many bytes of code are
-        compiled, and of how many, other processes help. Raises MalformedModule or InvalidModule for a
+        `styles` are those of its memories. `progress` is told how many bytes of code are compiled, and of
+        how many. If it is given, and with large modules, other processes help. Raises MalformedModule or InvalidModule for a
         body that breaks the rules, and UnsupportedFeature for one that needs what is not implemented.
         """
         from wasmine.api import pipeline
 
         self.validate(info, bodies=False)
-        if progress is None:
+        if progress is None and info.code_size < LARGE:
             return pipeline.compile_module(info, styles, self.opt_level)
         from wasmine.api.parallel import compile_parallel
 
@@ -126,9 +130,21 @@ class Engine:
 
         It raises what `compile` raises.
         """
-        from wasmine.api.firstcalls import BaselineCompiler
 
-        return BaselineCompiler(info, styles, counters=self.tier == "auto")
+        def make_compiler() -> FunctionCompiler:
+            from wasmine.api.firstcalls import BaselineCompiler
+
+            return BaselineCompiler(info, styles, counters=self.tier == "auto")
+
+        def compile_alone(local: int) -> Image:
+            from wasmine.api import pipeline
+
+            options = pipeline.options_for(styles, entries=True)
+            indices = (info.imported_functions + local,)
+            return pipeline.compile_functions(info, indices, (), options, self.opt_level)
+
+        key = loading.module_key(info, styles, self, "baseline")
+        return SavedCode(self.cache, key, make_compiler, compile_alone)
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""

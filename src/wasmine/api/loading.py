@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasmine.api.cachekeys import content_digest, make_key
 from wasmine.errors import DeserializeError, InternalError
@@ -51,5 +52,17 @@ def module_key(
     Features count, because code is stored after validation only.
     """
     features = " ".join(engine.features)
-    digest = content_digest(info.data)
-    return make_key(kind, digest, engine.opt_level, " ".join(styles), features)
+    # Code of first calls counts, or does not.
+    option = engine.tier if kind == "baseline" else engine.opt_level
+    return make_key(kind, _digest(info), " ".join(styles), features, option)
+
+
+_digests: Final[weakref.WeakKeyDictionary[ModuleInfo, bytes]] = weakref.WeakKeyDictionary()
+
+
+def _digest(info: ModuleInfo) -> bytes:
+    """The digest of a module's bytes, which for a large one takes a while."""
+    digest = _digests.get(info)
+    if digest is None:
+        digest = _digests[info] = content_digest(info.data)
+    return digest

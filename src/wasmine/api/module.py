@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from wasmine.abi.image import Image
 from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, Progress, Tier
+from wasmine.api.savedcode import SavedArtifact, SavedCode
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError
@@ -23,6 +24,7 @@ from wasmine.wasm.module import Kind, ModuleInfo
 
 if TYPE_CHECKING:
     from wasmine.compiler.module import MemoryStyle
+    from wasmine.vm.codespace import FunctionCompiler
 
 VALIDATED_AT_ONCE: Final = 128 * 1024
 """Bytes of code up to which all bodies are checked when a module is made, even if each is compiled when
@@ -47,12 +49,17 @@ class Module:
         if not engine.is_lazy:
             self._own_artifact()
         else:
-            engine.validate(info, bodies=info.code_size <= VALIDATED_AT_ONCE)
+            styles = self._styles([engine.memory] * info.imported_memories, engine.memory)
+            compiler = self._compilers[styles] = engine.function_compiler(info, styles)
+            if not (isinstance(compiler, SavedCode) and compiler.found):
+                engine.validate(info, bodies=info.code_size <= VALIDATED_AT_ONCE)
 
     def _prepare(self, info: ModuleInfo, engine: Engine) -> None:
         self._info = info
         self._engine = engine
         self._artifacts: dict[tuple[MemoryStyle, ...], Artifact] = {}
+        self._compilers: dict[tuple[MemoryStyle, ...], FunctionCompiler] = {}
+        """Those that no artifact uses yet."""
         self._thunks_ready = False
 
     @staticmethod
@@ -91,11 +98,16 @@ class Module:
     def _make_artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:
         if not self.engine.is_lazy:
             return Artifact.compiled(self.info, self._load(styles))
-        compiler = self.engine.function_compiler(self.info, styles)
-        if self.engine.tier != "auto":
-            return Artifact.lazy(self.info, compiler)
-        artifact = Artifact.lazy(self.info, compiler, counter_start=tiering.policy.first)
-        if isinstance(artifact.code, CodeSpace):
+        compiler = self._compilers.pop(styles, None) or self.engine.function_compiler(
+            self.info, styles
+        )
+        auto = self.engine.tier == "auto"
+        counter_start = tiering.policy.first if auto else 0
+        if isinstance(compiler, SavedCode):
+            artifact: Artifact = SavedArtifact.of(self.info, compiler, counter_start)
+        else:
+            artifact = Artifact.lazy(self.info, compiler, counter_start=counter_start)
+        if auto and isinstance(artifact.code, CodeSpace):
             tiering.attach(self.info, styles, self.engine, artifact.code)
         return artifact
 

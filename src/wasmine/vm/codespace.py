@@ -7,18 +7,18 @@ in one. The entry of a function is written last: whoever calls it finds the old 
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
+import signal
 import threading
 from array import array
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from struct import Struct
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 from weakref import WeakSet
 
-from wasmine.abi.baseline import RUNTIME_CELLS, CompiledFunction, FixupKind
+from wasmine.abi.baseline import CompiledFunction, FixupKind
 from wasmine.abi.codespace import (
     COUNTER_SIZE,
     ENTRY_SIZE,
@@ -31,13 +31,14 @@ from wasmine.abi.image import Image, round_up
 from wasmine.abi.snapshot import PlacedFunction, Snapshot, pack
 from wasmine.errors import InternalError, ResourceError
 from wasmine.vm.code import Code, map_file
-from wasmine.vm.mmap import PAGE_SIZE, PROT_READ_WRITE, Mmap, remove_pages
+from wasmine.vm.codememory import READ_EXECUTE, CodeMemory
+from wasmine.vm.mmap import PAGE_SIZE, remove_pages
 from wasmine.vm.placed import PlacedCode
 from wasmine.vm.process import Process
+from wasmine.vm.signals import HELD_BACK, UNTOUCHED, Mask, change_mask
 from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
 
-_READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
 _DISTANCE: Final = Struct("<i")
 
 _PATIENCE: Final = 5.0
@@ -95,53 +96,17 @@ class CodeSpace:
         """Called with a function and a loop of it, or -1 for its entry, whose counter has run out: where
         to go on at the loop, or 0."""
         self._images: list[tuple[Code, object]] = []
-        self._capacity = self.layout.end - self.layout.code
-        self._memory = Mmap(self.layout.end + self._capacity)
-        self._start = self._memory.base
+        self._memory = memory = CodeMemory(self.layout, compile_on_call, compiler.constants)
+        self._entries, self._counters, self._code = memory.entries, memory.counters, memory.code
+        self._start = memory.start
+        self._lazy = self._start + self.layout.lazy_stubs
         self.base: Final = self._start + self.layout.stubs
         self.end: Final = self._start + self.layout.end
-        self._map_code(0)
-        self._fill(compile_on_call, compiler.constants)
+        own = len(info.bodies)
+        if counter_start:
+            self._counters[:own] = array("i", [counter_start]) * own
         self._registration = process.add_code(self, info)
         _spaces.add(self)
-
-    def _map_code(self, first: int) -> None:
-        """Give the code from `first` on, a page boundary, fresh memory of this process alone."""
-        size = self._capacity - first
-        if not size:
-            return
-        try:
-            fd = os.memfd_create("wasmine", os.MFD_CLOEXEC)
-        except OSError as error:
-            raise ResourceError(f"no memory for code: {error}") from None
-        try:
-            os.truncate(fd, size)
-            code = self._start + self.layout.code + first
-            map_file(code, size, _READ_EXECUTE, fd, 0, shared=True)
-            map_file(self.end + first, size, PROT_READ_WRITE, fd, 0, shared=True)
-        except OSError as error:
-            raise ResourceError(f"no memory for {size} bytes of code: {error}") from None
-        finally:
-            os.close(fd)
-
-    def _fill(self, compile_on_call: int, constants: bytes) -> None:
-        """Write all parts but the code."""
-        layout, memory, start = self.layout, self._memory, self._start
-        memory.make_accessible(0, layout.code)
-        ctypes.memmove(start, constants, len(constants))
-        stubs = layout.stub_code(compile_on_call)
-        ctypes.memmove(self.base, stubs, len(stubs))
-        memory.protect(layout.stubs, layout.code - layout.stubs, _READ_EXECUTE)
-        count = layout.functions
-        self._cells = _words(start + layout.cells, len(RUNTIME_CELLS))
-        self._entries = _words(start + layout.entries, count)
-        self._lazy = lazy = start + layout.lazy_stubs
-        self._entries[:] = array("Q", range(lazy, lazy + count * LAZY_STUB_SIZE, LAZY_STUB_SIZE))
-        room = (layout.stubs - layout.counters) // COUNTER_SIZE
-        self._counters = _view(start + layout.counters, room * COUNTER_SIZE, "i")
-        if self._counter_start:
-            self._counters[:count] = array("i", [self._counter_start]) * count
-        self._code = _view(self.end, self._capacity, "B")
 
     # --- counters -------------------------------------------------------------------------------
 
@@ -229,8 +194,13 @@ class CodeSpace:
 
     def ensure(self, local: int) -> None:
         """Compile a function, unless that has been done."""
-        held = self._compiling.acquire(timeout=_PATIENCE)
+        # Signals that come faster than the functions can be compiled which their handler calls would
+        # be handled within each other without end.
+        mask = Mask(UNTOUCHED)
+        held = False
         try:
+            change_mask(signal.SIG_BLOCK, HELD_BACK, mask)
+            held = self._compiling.acquire(timeout=_PATIENCE)
             if self.is_compiled(local):
                 return
             compiled = self._compile(local)
@@ -243,6 +213,8 @@ class CodeSpace:
         finally:
             if held:
                 self._compiling.release()
+            if mask[0] != UNTOUCHED:
+                change_mask(signal.SIG_SETMASK, mask, None)
 
     def place(self, local: int, compiled: CompiledFunction) -> int:
         """Append the code of a function, which calls reach from now on; its address.
@@ -253,7 +225,9 @@ class CodeSpace:
         while True:
             first, first_counter = self._next, self._loops
             loops = first_counter + len(compiled.loops)
-            if first + size > self._capacity or self.layout.functions + loops > len(self._counters):
+            if first + size > len(self._code) or self.layout.functions + loops > len(
+                self._counters
+            ):
                 raise ResourceError("no room for more code of the module")
             code = self._start + self.layout.code + first
             content = self._fill_in(local, compiled, code, first_counter)
@@ -302,18 +276,9 @@ class CodeSpace:
             elif kind == FixupKind.CONSTANT:
                 target = start + index
             else:
-                target = self._cell(index)
+                target = self._memory.cell(index, self._process.resolve)
             write(code, offset, target - (address + offset + 4 + trailing))
         return code
-
-    def _cell(self, number: int) -> int:
-        """The address of a runtime cell, which is filled when code first needs it."""
-        if not self._cells[number]:
-            address = self._process.resolve(RUNTIME_CELLS[number])
-            if not address:
-                raise InternalError(f"compiled code needs {RUNTIME_CELLS[number]!r}")
-            self._cells[number] = address
-        return self._start + self.layout.cells + number * ENTRY_SIZE
 
     def install(self, image: Image | Code) -> Code:
         """Map an Image, which lives as long as this, and let calls reach its functions."""
@@ -368,7 +333,7 @@ class CodeSpace:
             functions,
             counters=counters,
             frames=frames.content(frames.count[0]),
-            cells=[number for number, address in enumerate(self._cells) if address],
+            cells=[number for number, address in enumerate(self._memory.cells) if address],
         )
 
     def restore(self, data: bytes | memoryview, fd: int | None = None, offset: int = 0) -> None:
@@ -381,12 +346,12 @@ class CodeSpace:
         snapshot = Snapshot(data, self.layout)
         size = len(snapshot.code)
         first = self._start + self.layout.code
-        if size > self._capacity or self._next:
+        if size > len(self._code) or self._next:
             raise InternalError("a snapshot must come first, and fit")
         for number in snapshot.cells:
-            self._cell(number)
+            self._memory.cell(number, self._process.resolve)
         if size and fd is not None:
-            map_file(first, size, _READ_EXECUTE, fd, offset + snapshot.code_offset)
+            map_file(first, size, READ_EXECUTE, fd, offset + snapshot.code_offset)
             self._shared = size
         else:
             self._code[:size] = snapshot.code
@@ -407,20 +372,11 @@ class CodeSpace:
         self._compiling = threading.RLock()
         self._next = self._shared = round_up(self._next, PAGE_SIZE)
         if child:
-            self._map_code(self._next)
+            self._memory.map_code(self._next)
 
 
 def _nowhere(_local: int, _loop: int) -> int:
     return 0
-
-
-def _view(address: int, size: int, format_: Literal["B", "i", "Q"]) -> memoryview:
-    """Native memory as elements of a type."""
-    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B").cast(format_)
-
-
-def _words(address: int, count: int) -> memoryview:
-    return _view(address, count * 8, "Q")
 
 
 _spaces: Final[WeakSet[CodeSpace]] = WeakSet()

@@ -10,7 +10,7 @@ import mmap
 import os
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from wasmine.errors import ResourceError
 
@@ -136,6 +136,11 @@ class Mmap:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def native_view(address: int, size: int, format_: Literal["B", "i", "Q"]) -> memoryview:
+    """Native memory as elements of a type; it must stay mapped as long as the view is used."""
+    return memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B").cast(format_)
 
 
 def remove_pages(address: int, length: int) -> None:

@@ -35,6 +35,7 @@ from wasmine.vm import threads
 from wasmine.vm.arena import Arena, Token
 from wasmine.vm.code import Code, NativeCode
 from wasmine.vm.mmap import Mmap
+from wasmine.vm.signals import INTERRUPTING
 from wasmine.wasm.module import ModuleInfo
 
 MAXIMUM_CODE_RANGES: Final = 1 << 20
@@ -43,19 +44,6 @@ MAXIMUM_CODE_RANGES: Final = 1 << 20
 _SA_SIGINFO: Final = 4
 _SA_ONSTACK: Final = 0x0800_0000
 _SA_NODEFER: Final = 0x4000_0000
-
-_INTERRUPTING: Final = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGTERM,
-    signal.SIGVTALRM,
-    signal.SIGPROF,
-)
-"""Signals that programs handle in Python to stop, or to measure, what runs."""
 
 CodeLoader: TypeAlias = Callable[[Callable[[str], int]], Code]
 """Gives mapped code, when it is given what resolves the names in it to addresses."""
@@ -266,7 +254,7 @@ class Process:
             handlers = (ctypes.c_size_t * (signal.NSIG + 1)).from_address(
                 self.state.signal_handlers
             )
-            for number in _INTERRUPTING:
+            for number in INTERRUPTING:
                 current = _SigAction()
                 self._sigaction(number, None, current)
                 # A handler with three parameters is not CPython's, which knows nothing of it then.

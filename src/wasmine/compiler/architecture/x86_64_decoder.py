@@ -54,7 +54,7 @@ _GROUPS: Final = frozenset(
     (0x80, 0x81, 0x83, 0xC0, 0xC1, 0xC6, 0xC7, 0xD0, 0xD1, 0xD2, 0xD3, 0xF6, 0xF7, 0xFE, 0xFF)
 )
 _PLAIN: Final = frozenset((0x63, 0x69, 0x6B, *range(0x84, 0x8C), 0x8D))
-_BY_OPCODE: Final = frozenset((*range(0x50, 0x60), *range(0x90, 0x98), *range(0xB8, 0xC0)))
+_BY_OPCODE: Final = frozenset((*range(0x50, 0x60), *range(0x90, 0x98), *range(0xB0, 0xC0)))
 _GENERAL_0F: Final = frozenset(
     (
         *range(0x40, 0x50),
@@ -94,6 +94,29 @@ _MIXED: Final = {
     0x0F3A20: (VECTOR, GENERAL),
     0x0F3A22: (VECTOR, GENERAL),
 }
+_TWO_OPERANDS: Final = frozenset(
+    0x0F00 | low
+    for low in (
+        0x28,
+        0x29,
+        0x2C,
+        0x2D,
+        0x2E,
+        0x2F,
+        0x50,
+        0x5B,
+        0x6E,
+        0x6F,
+        0x70,
+        0x7E,
+        0x7F,
+        0xD6,
+        0xD7,
+    )
+)
+"""Of those with a VEX prefix, the most frequent ones without a third operand."""
+_LOADS_AND_STORES: Final = frozenset((0x0F10, 0x0F11, 0x0F13, 0x0F17))
+"""Such as have a third operand between registers."""
 _IS4: Final = frozenset((0x0F3A4A, 0x0F3A4B, 0x0F3A4C))
 """The upper half of the last byte is a register."""
 _BLENDS: Final = frozenset((0x0F3810, 0x0F3814, 0x0F3815))
@@ -233,37 +256,35 @@ class _Decoder:
     # --- opcodes ---------------------------------------------------------------------------------------
 
     def _one_byte(self, opcode: int) -> None:
-        if opcode < 0x40 and opcode & 7 < 4:
-            self._operands(GENERAL, GENERAL)
-        elif opcode < 0x40 and opcode & 7 < 6:
-            self.made.implied = (RAX,)
-            self._immediate(self._full if opcode & 1 else 1)
-        elif opcode in _PLAIN:
+        if (opcode < 0x40 and opcode & 7 < 4) or opcode in _PLAIN:
             self._operands(GENERAL, GENERAL)
             if opcode in (0x69, 0x6B):
                 self._immediate(self._full if opcode == 0x69 else 1)
+        elif (opcode < 0x40 and opcode & 7 < 6) or opcode in (0xA8, 0xA9):
+            self.made.implied = (RAX,)
+            self._immediate(self._full if opcode & 1 else 1)
         elif opcode in _GROUPS:
             self._group(opcode)
         elif opcode in _BY_OPCODE:
-            self._name(GENERAL, opcode & 7, "b", self.at - 1, Field.RM)
-            if opcode >= 0xB8:
-                self._immediate(8 if self.wide else self._full)
-            elif opcode & 0xF8 == 0x90:
-                self.made.implied = (RAX,)
-        elif opcode in (0xA8, 0xA9):
-            self.made.implied = (RAX,)
-            self._immediate(self._full if opcode & 1 else 1)
+            self._by_opcode(opcode)
         elif opcode in (0x98, 0x99):
             self.made.implied = (RAX, RDX)
-        elif 0xB0 <= opcode < 0xB8:
-            self._name(GENERAL, opcode & 7, "b", self.at - 1, Field.RM)
-            self._immediate(1)
         elif opcode == 0xE9:
             self._immediate(4)
         elif opcode == 0xEB or 0x70 <= opcode < 0x80:
             self._immediate(1)
         else:
             raise self._unknown()
+
+    def _by_opcode(self, opcode: int) -> None:
+        """Opcodes whose low bits are a register."""
+        self._name(GENERAL, opcode & 7, "b", self.at - 1, Field.RM)
+        if opcode >= 0xB8:
+            self._immediate(8 if self.wide else self._full)
+        elif opcode >= 0xB0:
+            self._immediate(1)
+        elif opcode & 0xF8 == 0x90:
+            self.made.implied = (RAX,)
 
     def _group(self, opcode: int) -> None:
         """Opcodes whose ModRM.reg says which instruction it is."""
@@ -289,10 +310,11 @@ class _Decoder:
             self._name(GENERAL, opcode & 7, "b", self.at - 1, Field.RM)
             return
         reg, rm = self._classes(opcode)
-        if self.vector_extra is not None:
+        if self.vector_extra is not None and not self._has_two_operands(opcode):
             number, place = self.vector_extra
             vector = opcode not in _BMI
-            # Where there is no such operand, the bits say 0, which is a scratch register anyway.
+            # Of other instructions without such an operand the bits say 0, a register that is changed
+            # by the code that this is for anyway.
             self.made.registers.append(
                 (number + (_VECTOR_BASE if vector else 0), ((place, Field.VEX_V),))
             )
@@ -312,23 +334,21 @@ class _Decoder:
             number = self.code[at] >> 4
             self.made.registers.append((number + _VECTOR_BASE, ((at, Field.HIGH),)))
 
+    def _has_two_operands(self, opcode: int) -> bool:
+        in_memory = self.code[self.at] >> 6 != 3
+        return opcode in _TWO_OPERANDS or (opcode in _LOADS_AND_STORES and in_memory)
+
     def _classes(self, opcode: int) -> tuple[str, str]:
         """What ModRM's reg and rm are."""
+        low, map_ = opcode & 0xFF, opcode >> 8
+        plain = self.vector_extra is None
+        if opcode == 0x0F7E:
+            return (VECTOR, VECTOR if self.prefix == 0xF3 else GENERAL)
         if opcode in _MIXED:
             return _MIXED[opcode]
-        if opcode == 0x0F7E:
-            return (VECTOR, VECTOR) if self.prefix == 0xF3 else (VECTOR, GENERAL)
-        if opcode in _BMI:
-            return (NOTHING if opcode == 0x0F38F3 else GENERAL, GENERAL)
-        low, map_ = opcode & 0xFF, opcode >> 8
-        if map_ == 0x0F:
-            if low in _GENERAL_0F and self.vector_extra is None:
-                return GENERAL, GENERAL
-            if low in _GROUPS_0F and self.vector_extra is None:
-                return NOTHING, GENERAL
-            if low in _VECTOR_0F:
-                return VECTOR, VECTOR
-            raise self._unknown()
-        if map_ == 0x0F38 and low >= 0xF0:
+        if opcode in _BMI or (plain and map_ == 0x0F and low in _GENERAL_0F | _GROUPS_0F):
+            group = opcode == 0x0F38F3 or (map_ == 0x0F and low in _GROUPS_0F)
+            return (NOTHING if group else GENERAL, GENERAL)
+        if (map_ == 0x0F and low not in _VECTOR_0F) or (map_ == 0x0F38 and low >= 0xF0):
             raise self._unknown()
         return VECTOR, VECTOR

@@ -7,10 +7,10 @@ xmm0, xmm1. RBX, RBP and R12 to R15 are preserved. Upper halves of i32 are undef
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wasmine.abi.baseline import Fixup, FixupKind
+from wasmine.abi.baseline import FixupKind
 from wasmine.abi.heap import VMTypeRecord
 from wasmine.abi.vmcontext import (
     VMCallerCheckedAnyfunc,
@@ -80,16 +80,17 @@ def pass_arguments(f: FunctionState, how: Convention) -> None:
     values = f.stack[len(f.stack) - count :]
     del f.stack[len(f.stack) - count :]
     f.flush_for_call()
+    passed: Sequence[Location] = values
     if how.stores_parameters:
         store_values(f, how.parameters, values)
-    f.move_all(
-        [
-            (passed.register, value)
-            for passed, value in zip(how.parameters, values, strict=True)
-            if passed.register >= 0
+        passed = [
+            value
+            for parameter, value in zip(how.parameters, values, strict=True)
+            if parameter.register >= 0
         ]
-    )
-    f.release(*values)
+    f.move_all(how.registers, passed)
+    if not f.temporaries.isdisjoint(values):
+        f.release(*values)
 
 
 def push_results(f: FunctionState, how: Convention) -> None:
@@ -130,7 +131,7 @@ def push_results(f: FunctionState, how: Convention) -> None:
 def call_entry(f: FunctionState, local_index: int) -> None:
     """Call what an own function's entry says; its environment is in RDI already."""
     f.code += asm.CALL_CELL
-    f.fixups.append(Fixup(len(f.code) - 4, FixupKind.ENTRY, local_index, 0))
+    f.fixups.append((len(f.code) - 4, FixupKind.ENTRY, local_index, 0))
 
 
 def _call(f: FunctionState, position: int, index: int) -> None:
@@ -163,7 +164,7 @@ def _return_call(f: FunctionState, _position: int, index: int) -> bool:
     pass_arguments(f, f.context.convention(info.functions[index]))
     if local >= 0:
         f.add(asm.move64(RDI, VM), asm.load_cell(RAX))
-        f.fixups.append(Fixup(len(f.code) - 4, FixupKind.ENTRY, local, 0))
+        f.fixups.append((len(f.code) - 4, FixupKind.ENTRY, local, 0))
     else:
         f.add(
             asm.load64(RDI, VM, f.offsets.vmctx_imported_function_environment(index)),

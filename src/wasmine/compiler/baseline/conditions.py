@@ -14,6 +14,8 @@ from wasmine.compiler.baseline.locations import (
     FIRST_VECTOR,
     FRAME,
     GENERAL,
+    R10,
+    R11,
     RAX,
     RCX,
     RDX,
@@ -73,7 +75,14 @@ _ZERO: Final = bytes(4)
 def _signed(constant: Location) -> int:
     if isinstance(constant, int):
         raise InternalError("an operand is no constant")
-    return int.from_bytes(constant, "little", signed=True)
+    return int.from_bytes(constant[:4], "little", signed=True)
+
+
+def _fits(constant: bytes) -> bool:
+    """Whether it is an immediate of 32 bits, which are extended with their sign if there are 64."""
+    return constant[4:] in (b"", bytes(4), b"\xff" * 4) and (
+        len(constant) == 4 or (constant[3] >= 0x80) == (constant[4] == 0xFF)
+    )
 
 
 def compare_integers(
@@ -81,6 +90,12 @@ def compare_integers(
 ) -> int:
     """Set flags by two operands that were popped; the condition code that holds if `condition` does."""
     add = f.add
+    if type(first) is bytes and not _fits(first):
+        f.move(R10, first)
+        first = R10
+    if type(second) is bytes and not _fits(second):
+        f.move(R11, second)
+        second = R11
     if type(first) is not int:
         if type(second) is not int:
             f.move(RAX, first)
@@ -170,18 +185,18 @@ def decide(f: FunctionState, position: int, compare: Any, *operands: Location) -
         negated ^= 1
     follower = codes[position + 1]
     if follower == _BR_IF:
-        _, _, depth = next(f.steps)
+        _, _, depth, _ = next(f.steps)
         condition = compare() ^ negated
         f.release(*operands)
         branch_if(f, condition, depth)
     elif follower == _IF:
-        _, _, type_ = next(f.steps)
+        _, _, type_, _ = next(f.steps)
         f.flush()
         condition = compare() ^ negated
         f.release(*operands)
         if_on(f, condition, type_)
     elif follower in _SELECTS:
-        _, _, type_ = next(f.steps)
+        _, _, type_, _ = next(f.steps)
         _select_on(f, compare, negated, operands, type_)
     else:
         condition = compare() ^ negated

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from wasmine.abi.baseline import may_hold_vectors, mentions_vectors
 from wasmine.abi.vmoffsets import VMOffsets
 from wasmine.compiler.baseline.conventions import Convention, convention
+from wasmine.compiler.baseline.locations import (
+    MORE_VECTOR_PINNED,
+    MORE_VECTOR_TEMPORARIES,
+    VECTOR_PINNED,
+    VECTOR_TEMPORARIES,
+)
+from wasmine.compiler.baseline.stencils import ALL_VECTORS, Library
 from wasmine.frozen import Frozen
 from wasmine.types import I32, DefinedType, FunctionType
 from wasmine.wasm.body import Body
@@ -26,9 +30,7 @@ class BaselineOptions(Frozen):
 class BaselineContext:
     """A module, where its parts lie in VMContext, the stencils, and the options."""
 
-    def __init__(
-        self, info: ModuleInfo, library: Mapping[tuple[Any, ...], Any], options: BaselineOptions
-    ) -> None:
+    def __init__(self, info: ModuleInfo, library: Library, options: BaselineOptions) -> None:
         self.info = info
         self.library = library
         self.options = options
@@ -37,6 +39,11 @@ class BaselineContext:
             bool(info.memories) and info.memories[0].address is I32 and self.is_static(0)
         )
         """Whether accesses to memory 0 need no check."""
+        more = library.vectors == ALL_VECTORS
+        self.vector_temporaries = (*MORE_VECTOR_TEMPORARIES * more, *VECTOR_TEMPORARIES)
+        """Vector registers for operands; the last is taken first."""
+        self.vector_pinned = (*VECTOR_PINNED, *MORE_VECTOR_PINNED * more)
+        """Vector registers for locals; the first is taken first."""
         self._conventions: dict[int, Convention] = {}
         self._type_indices: dict[DefinedType, int] = {}
         self._mentions_vectors = mentions_vectors(info)

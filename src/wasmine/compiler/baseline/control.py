@@ -292,13 +292,10 @@ def _leave(f: FunctionState) -> None:
     values = f.stack[-len(results) :]
     if how.stores_results:
         store_values(f, results, values)
-    f.move_all(
-        [
-            (passed.register, value)
-            for passed, value in zip(results, values, strict=True)
-            if passed.register >= 0
+        values = [
+            value for passed, value in zip(results, values, strict=True) if passed.register >= 0
         ]
-    )
+    f.move_all(how.result_registers, values)
 
 
 def _return(f: FunctionState, _position: int, _: Any) -> bool:

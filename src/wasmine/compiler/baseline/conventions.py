@@ -50,6 +50,9 @@ class Convention(Frozen):
 
     parameters: tuple[Passed, ...]
     results: tuple[Passed, ...]
+    registers: tuple[int, ...]
+    """Of the parameters that are in registers, in order."""
+    result_registers: tuple[int, ...]
     stores_parameters: bool
     """Whether some travel through the store."""
     stores_results: bool
@@ -64,6 +67,8 @@ def convention(type_: FunctionType) -> Convention:
     return Convention(
         parameters,
         results,
+        tuple(value.register for value in parameters if value.register >= 0),
+        tuple(value.register for value in results if value.register >= 0),
         any(value.register < 0 for value in parameters),
         any(value.register < 0 for value in results),
     )

@@ -6,7 +6,7 @@ in, which finds locals and operands in the frame, where FrameLayout says.
 
 from __future__ import annotations
 
-from wasmine.abi.baseline import TIER_UP, Fixup, FixupKind
+from wasmine.abi.baseline import TIER_UP, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RDX, RSI, RSP, SLOT, VM
 from wasmine.compiler.baseline.state import NOWHERE, FunctionState, Target
@@ -34,7 +34,7 @@ def _count(f: FunctionState, loop: int, position: int) -> None:
     f.code += asm.COUNT_DOWN
     trailing = asm.COUNT_DOWN_TRAILING
     f.fixups.append(
-        Fixup(len(f.code) - 4 - trailing, FixupKind.COUNTER, loop + 1, trailing),
+        (len(f.code) - 4 - trailing, FixupKind.COUNTER, loop + 1, trailing),
     )
     f.jump_if(asm.SIGN, cold)
     f.bind(back)

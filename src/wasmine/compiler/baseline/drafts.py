@@ -52,7 +52,12 @@ class Draft(NamedTuple):
         """
         if self.pattern[-1] != "c":
             return 0
-        return 13 if _COUNTED.match(self.name) else 0x5A3C_1E77 if _FOLDED.match(self.name) else 0
+        if _COUNTED.match(self.name):
+            return 13
+        if not _FOLDED.match(self.name):
+            return 0
+        # An i64 with zeros in its upper half would be taken for less than that.
+        return 0x5A3C_1E77 if self.width == 32 else -0x5A3C_1E77
 
     @property
     def places(self) -> list[int | None]:
@@ -104,7 +109,7 @@ _MOVES: Final = {
     "q": ("rr", "rl", "lr", "rz", "rc", "rk", "lc"),
     "s": ("rr", "rl", "lr", "rz", "rc"),
     "d": ("rr", "rl", "lr", "rz", "rk"),
-    "v": ("rr", "rl", "lr", "rz", "rk"),
+    "v": ("rr", "rl", "lr", "rz"),
 }
 
 
@@ -134,9 +139,8 @@ def _result_patterns(name: str, operands: str) -> Iterator[str]:
         yield "rl"
     elif len(operands) == 2:
         yield "rrl"
-        if _COUNTED.match(name) or (
-            operands[0] in _INTEGERS and ".div" not in name and ".rem" not in name
-        ):
+        # Division wants its operands in registers anyway.
+        if operands[0] in _INTEGERS and ".div" not in name and ".rem" not in name:
             yield "rrc"
 
 

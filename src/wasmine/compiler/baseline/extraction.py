@@ -8,15 +8,26 @@ from typing import Final, NamedTuple
 from wasmine.compiler.architecture.x86_64_decoder import Instruction, decode
 from wasmine.compiler.baseline.drafts import Draft
 from wasmine.compiler.baseline.locations import FIRST_VECTOR
-from wasmine.compiler.baseline.stencils import BITS, Field, HoleKind, Stencil, ValueKind
+from wasmine.compiler.baseline.stencils import (
+    BITS,
+    FIRST_TAKEN,
+    LONG_VEX,
+    Field,
+    HoleKind,
+    Stencil,
+    ValueKind,
+)
 from wasmine.errors import InternalError
 
 _SCRATCH: Final = frozenset((0, 1, 2, 10, 11, 16, *range(23, 32)))
 """What code may use as it likes."""
+_MERGING: Final = frozenset((0x0F2A, 0x0F51, 0x0F5A, 0x0F3A0A, 0x0F3A0B))
+"""Of scalars: conversions, roots, rounding. Lanes above the result come from another register."""
 _FIXED: Final = frozenset((5, 12, 13))
 """The frame, the memory base and the VMContext: read only."""
 _JUMP: Final = 0xE9
 _SHORT_JUMP: Final = 0xEB
+_SHORT_VEX: Final = 0xC5
 NEXT: Final = "next"
 TARGET: Final = "target"
 TRAP: Final = "trap."
@@ -70,11 +81,13 @@ def straighten(
     starts: dict[int, int] = {}
     inner: list[tuple[int, int, _Line | str]] = []
     outer: list[tuple[int, str]] = []
-    small = sum(6 if line.condition is not None else len(line.code) for line in lines) < 128
+    small = (
+        sum(6 if line.condition is not None else len(_widened(line.code)) for line in lines) < 128
+    )
     for line in lines:
         starts[line.row.start] = len(made)
         if line.condition is None:
-            made += line.code
+            made += _widened(line.code)
         elif line.to != NEXT and isinstance(line.to, str):
             made += _jump(line.condition, 4)
             outer.append((len(made) - 4, line.to))
@@ -89,10 +102,17 @@ def straighten(
     for reference in references:
         row = _containing(lines, reference.offset)
         if row is not None:
-            moved.append(
-                reference._replace(offset=reference.offset - row.start + starts[row.start])
-            )
+            offset = reference.offset - row.start + starts[row.start]
+            offset += code[row.start] == _SHORT_VEX
+            moved.append(reference._replace(offset=offset))
     return bytes(made), moved, outer
+
+
+def _widened(code: bytes) -> bytes:
+    """An instruction with the long form of a VEX prefix, which has room for all sixteen registers."""
+    if code[0] != _SHORT_VEX:
+        return code
+    return bytes((LONG_VEX, code[1] & 0x80 | 0x61, code[1] & 0x7F)) + code[2:]
 
 
 def _lines(code: bytes, symbols: dict[int, str]) -> list[_Line]:
@@ -199,9 +219,7 @@ class Extraction:
             if reference.size:
                 operand = int(reference.symbol[1])
                 field = reference.offset, reference.size
-                self._value(
-                    row, *field, operand, reference.addend, upper=reference.symbol[-1] == "b"
-                )
+                self._value(row, *field, operand, reference.addend)
             else:
                 trailing = row.end - reference.offset - 4
                 place = reference.addend + trailing
@@ -210,7 +228,18 @@ class Extraction:
             self._find_magic(self.draft.magic)
         uses, registers = self._registers()
         self._check_values()
-        return Stencil(bytes(self.code), registers, tuple(self.values), tuple(self.holes), uses)
+        prefixes = tuple(row.start for row in self.rows if self._can_be_short(row))
+        vectors = any(self.code[row.start] == LONG_VEX for row in self.rows)
+        if vectors and uses >= 1 << FIRST_TAKEN:
+            raise InternalError("a stencil uses registers that are not scratch")
+        return Stencil(
+            bytes(self.code), registers, tuple(self.values), tuple(self.holes), uses, prefixes
+        )
+
+    def _can_be_short(self, row: Instruction) -> bool:
+        """Whether there is a short form of its VEX prefix if the registers are among the first eight."""
+        first, second, third = self.code[row.start : row.start + 3]
+        return self.straight and first == LONG_VEX and second & 0x1F == 1 and third & 0x80 == 0
 
     def _value(
         self,
@@ -220,11 +249,10 @@ class Extraction:
         operand: int,
         addend: int = 0,
         *,
-        upper: bool = False,
         sign: int = 1,
     ) -> None:
         """A field for the number of an operand."""
-        at, kind = row.modrm, ValueKind.UPPER if upper else ValueKind.PLAIN
+        at, kind = row.modrm, ValueKind.PLAIN
         if not self.straight or size != 4:
             pass
         elif row.displacement == (offset, 4) and self.code[at] >> 6 == 2:
@@ -236,8 +264,9 @@ class Extraction:
 
     def _find_magic(self, magic: int) -> None:
         """The field that holds the constant which the text has, or its negative."""
-        size = 1 if magic < 128 else 4
+        size = 1 if abs(magic) < 128 else 4
         modulus = self.draft.width if size == 1 else 1 << 32
+        magic %= modulus
         found = 0
         for row in self.rows:
             for offset, length in (row.immediate, row.displacement):
@@ -263,7 +292,9 @@ class Extraction:
             for number in row.implied:
                 uses |= 1 << number
             for number, fields in row.registers:
-                if number in wanted:
+                if number >= FIRST_TAKEN and _is_merged(row, fields):
+                    self._read_less_used(fields)
+                elif number in wanted:
                     self._release(number, fields)
                     found[wanted[number]] += fields
                 elif number in _SCRATCH:
@@ -271,6 +302,12 @@ class Extraction:
                 elif number not in _FIXED:
                     raise InternalError(f"a stencil uses register {number}")
         return uses, tuple(map(tuple, found))
+
+    def _read_less_used(self, fields: tuple[tuple[int, int], ...]) -> None:
+        """LLVM chose any register for lanes that do not matter: one that is hardly ever written."""
+        ((offset, kind),) = fields
+        self.code[offset] &= ~(BITS[kind][15] | BITS[kind][0])
+        self.code[offset] |= BITS[kind][FIRST_TAKEN - 1 - FIRST_VECTOR]
 
     def _release(self, number: int, fields: tuple[tuple[int, int], ...]) -> None:
         """Empty the fields that hold a register's number."""
@@ -288,6 +325,11 @@ class Extraction:
             number = len(types) if types[index] == "m" else index
             if letter in "lck" and number not in here:
                 raise InternalError("an operand that the code does not have")
+
+
+def _is_merged(row: Instruction, fields: tuple[tuple[int, int], ...]) -> bool:
+    """Whether a register is only where lanes come from that do not matter."""
+    return row.opcode in _MERGING and fields[0][1] == Field.VEX_V
 
 
 def _is_conditional(row: Instruction) -> bool:

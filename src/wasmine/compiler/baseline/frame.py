@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wasmine.abi.baseline import CompiledFunction
+from wasmine.abi.baseline import CompiledFunction, Fixup
 from wasmine.abi.unwind import FrameRow
 from wasmine.abi.vmcontext import VMMemoryDefinition, VMStoreContext, offset_of
 from wasmine.compiler.architecture import x86_64_assembler as asm
@@ -26,7 +26,6 @@ from wasmine.compiler.baseline.locations import (
     RSP,
     SLOT,
     VM,
-    Location,
 )
 from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import TrapCode
@@ -51,17 +50,19 @@ def begin(f: FunctionState) -> None:
     how = f.convention.parameters
     if f.convention.stores_parameters:
         code += asm.load64(R11, VM, f.offsets.vmctx_store())
-    moves: list[tuple[int, Location]] = []
+    registers: list[int] = []
+    values: list[int] = []
     for index, passed in enumerate(how):
         register, local = passed.register, f.locals[index]
         if register >= 0:
             if passed.narrow:
                 code += asm.move32(register, register)
             if local < SLOT:
-                moves.append((local, register))
+                registers.append(local)
+                values.append(register)
             else:
                 f.move(local, register)
-    f.move_all(moves)
+    f.move_all(registers, values)
     for index, passed in enumerate(how):
         if passed.register < 0:
             local = f.locals[index]
@@ -198,7 +199,7 @@ def finish(f: FunctionState) -> CompiledFunction:
     places = [*offsets, 0]  # NOWHERE is the last one
     return CompiledFunction(
         bytes(code),
-        [fixup._replace(offset=fixup.offset + shift) for fixup in f.fixups],
+        [Fixup(at + shift, kind, number, trailing) for at, kind, number, trailing in f.fixups],
         rows,
         frame.saved,
         [(0, offsets[0]), *((at + shift, places[position]) for at, position in f.lines)],

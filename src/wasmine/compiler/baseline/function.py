@@ -6,7 +6,7 @@ What is frequent is done in the loop itself, as in the optimising compiler.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from itertools import chain, count, islice
 from typing import Any, Final, TypeAlias, cast
 
 from wasmine.abi.baseline import CompiledFunction
@@ -27,7 +27,7 @@ from wasmine.compiler.baseline import (
 )
 from wasmine.compiler.baseline.context import BaselineContext
 from wasmine.compiler.baseline.control import Label
-from wasmine.compiler.baseline.locations import GENERAL, SLOT, class_of
+from wasmine.compiler.baseline.locations import CONSTANTS, GENERAL, SLOT, WIDE_CONSTANTS, class_of
 from wasmine.compiler.baseline.state import DEEP, FunctionState
 from wasmine.errors import InternalError
 from wasmine.types import ValType
@@ -38,7 +38,7 @@ Handler: TypeAlias = Callable[[FunctionState, int, Any], bool | None]
 """Compiles one instruction: (state, position in the body, immediate). True if nothing behind it in its
 block can be reached."""
 
-HANDLED, BINARY, UNARY, LOAD, STORE, MISSING = range(6)
+HANDLED, CONSTANT, BINARY, UNARY, LOAD, STORE = range(6)
 """What the loop does for a row: call its handler, or take a stencil in one of these ways."""
 
 TABLES: Final = (
@@ -59,7 +59,7 @@ MAXIMUM_OFFSET: Final = 1 << 31
 """Static offsets from here on are left to handlers: stencils add those below."""
 
 Row: TypeAlias = tuple[int, Any, int, int]
-"""The way, the handler or the stencil's name, the class of the operands, that of the result."""
+"""The way, the handler, the constants or the stencil's name, the class of the operands, that of the result."""
 _SCALARS: Final = frozenset(("mvp", "sign-extension", "nontrapping-float-to-int"))
 
 
@@ -67,17 +67,17 @@ def _row(opcode: Opcode) -> Row:
     """The row of an instruction that has no handler."""
     params, results = opcode.params, opcode.results
     if params is None or results is None or opcode.immediates not in ((), ("memarg",)):
-        return (MISSING, opcode.name, 0, 0)
+        return (HANDLED, None, 0, 0)
     operand = _class(params[-1:])
     if opcode.immediates:
         if opcode.feature == "threads":
-            return (MISSING, opcode.name, 0, 0)
+            return (HANDLED, None, 0, 0)
         if len(params) == 1:
             return (LOAD, opcode.name, GENERAL, _class(results))
         return (STORE, opcode.name, operand, GENERAL)
     if len(results) == 1 and len(params) in (1, 2) and {*map(class_of, params)} == {operand}:
         return (BINARY if len(params) == 2 else UNARY, opcode.name, operand, _class(results))
-    return (MISSING, opcode.name, 0, 0)
+    return (HANDLED, None, 0, 0)
 
 
 def _class(types: tuple[ValType, ...]) -> int:
@@ -96,8 +96,17 @@ def _bind(table: Mapping[str, Handler]) -> None:
             ROWS[index] = (HANDLED, handler, 0, 0)
 
 
+ROWS[BY_NAME["i32.const"].index] = (CONSTANT, CONSTANTS, 0, 0)
+ROWS[BY_NAME["i64.const"].index] = (CONSTANT, WIDE_CONSTANTS, 0, 0)
 for _table in TABLES:
     _bind(_table)
+# local.get is a matter of the loop alone.
+if {opcode.name for opcode in OPCODES if ROWS[opcode.index][1] is None} - {"local.get"}:
+    raise InternalError("there are instructions that nothing compiles")
+CHECKED_ROWS: Final[list[Row]] = [
+    (HANDLED, memories.HANDLERS[row[1]], 0, 0) if row[0] in (LOAD, STORE) else row for row in ROWS
+]
+"""The same where accesses to memory 0 are checked."""
 
 LOCAL_GET: Final = BY_NAME["local.get"].index
 LOCAL_SET: Final = BY_NAME["local.set"].index
@@ -108,18 +117,18 @@ DELEGATE: Final = BY_NAME["delegate"].index
 CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
 END: Final = BY_NAME["end"].index
 OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
-Steps: TypeAlias = Iterator[tuple[int, int, Any]]
+Steps: TypeAlias = Iterator[tuple[int, int, Any, int]]
 
 
 def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
-    rows, code, stack, library = ROWS, f.code, f.stack, f.context.library
+    rows = ROWS if f.context.has_plain_memory else CHECKED_ROWS
+    code, stack, library, locate = f.code, f.stack, f.context.library, f.lines.append
     push, pop, locals_, temporaries = stack.append, stack.pop, f.locals, f.temporaries
-    codes, immediates = body.codes, cast("list[Any]", body.immediates)
+    immediates = cast("list[Any]", body.immediates)
     free_lists = (f.free, f.free_vectors)
-    plain_memory = f.context.has_plain_memory
-    steps: Steps = zip(count(), codes, immediates, strict=False)
-    f.steps = steps
-    for position, opcode, immediate in steps:
+    followers = chain(islice(body.codes, 1, None), (END,))
+    f.steps = steps = zip(count(), body.codes, immediates, followers, strict=False)
+    for position, opcode, immediate, follower in steps:
         if opcode == LOCAL_GET:
             push(locals_[immediate])
             continue
@@ -128,63 +137,55 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             if function(f, position, immediate):
                 _skip(f, steps)
             continue
-        if kind == STORE:
-            if not plain_memory or immediate[2] or immediate[1] >= MAXIMUM_OFFSET:
-                memories.HANDLERS[function](f, position, immediate)
-                continue
-            value, address = pop(), pop()
-            f.uses_memory = True
-            f.lines.append((len(code), position))
-            code += library[function, address, value, immediate[1]]
-            if value in temporaries:
-                free_lists[class_].append(value)
-            if address in temporaries:
-                free_lists[0].append(address)
+        if kind == CONSTANT:
+            push(function[immediate])
             continue
-        if kind == LOAD:
-            if not plain_memory or immediate[2] or immediate[1] >= MAXIMUM_OFFSET:
+        if kind >= LOAD:
+            offset = immediate[1]
+            if immediate[2] or offset >= MAXIMUM_OFFSET:
                 memories.HANDLERS[function](f, position, immediate)
                 continue
             f.uses_memory = True
-            first = pop()
-        elif kind == BINARY:
-            second, first = pop(), pop()
-        elif kind == UNARY:
-            first = pop()
-        else:
-            raise InternalError(f"nothing compiles {function}")
-        free = free_lists[result_class]
-        # Where the result goes: to the local that it is for, or over an operand.
-        follower = codes[position + 1]
-        pinned = -1
-        if follower in SETTING:
-            pinned = locals_[immediates[position + 1]]
-            if pinned >= SLOT or len(stack) > DEEP or pinned in stack:
-                pinned = -1
-        if pinned >= 0:
-            result = pinned
-            next(steps)
-            if first in temporaries:
-                free_lists[class_].append(first)
-            if kind == BINARY and second in temporaries:
-                free_lists[class_].append(second)
-            if follower == LOCAL_TEE:
-                push(result)
-        else:
-            if class_ == result_class:
+            locate((len(code), position))
+            if kind == STORE:
+                value, first = pop(), pop()
+                code += library[function, first, value, offset]
+                if value in temporaries:
+                    free_lists[class_].append(value)
                 if first in temporaries:
-                    result = first
-                    if kind == BINARY and second in temporaries:
-                        free.append(second)
-                elif kind == BINARY and second in temporaries:
-                    result = second
-                else:
-                    result = free.pop() if free else f.take(result_class)
+                    free_lists[0].append(first)
+                continue
+        second = pop() if kind == BINARY else b""
+        first = pop()
+        # Where the result goes: to the local that it is for, over an operand, or to a free register.
+        result = -1
+        if follower in SETTING:
+            result = locals_[immediates[position + 1]]
+            if result >= SLOT or len(stack) > DEEP or result in stack:
+                result = -1
             else:
+                next(steps)
+                if follower == LOCAL_TEE:
+                    push(result)
                 if first in temporaries:
                     free_lists[class_].append(first)
-                if kind == BINARY and second in temporaries:
+                if second in temporaries:
                     free_lists[class_].append(second)
+        if result < 0:
+            if first in temporaries:
+                if class_ == result_class:
+                    result = first
+                else:
+                    free_lists[class_].append(first)
+                if second in temporaries:
+                    free_lists[class_].append(second)
+            elif second in temporaries:
+                if class_ == result_class:
+                    result = second
+                else:
+                    free_lists[class_].append(second)
+            if result < 0:
+                free = free_lists[result_class]
                 result = free.pop() if free else f.take(result_class)
             push(result)
         if kind == BINARY:
@@ -192,8 +193,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
         elif kind == UNARY:
             piece = library[function, result, first]
         else:
-            f.lines.append((len(code), position))
-            piece = library[function, result, first, immediate[1]]
+            piece = library[function, result, first, offset]
         if piece.holes:
             f.place_piece(piece, position)
         else:
@@ -203,7 +203,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
 def _skip(f: FunctionState, steps: Steps) -> None:
     """Drop what cannot be reached, up to where control comes in again or the body ends."""
     depth = 0
-    for position, code, immediate in steps:
+    for position, code, immediate, _ in steps:
         if code in OPENING:
             depth += 1
         elif code == END:

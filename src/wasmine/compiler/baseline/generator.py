@@ -10,13 +10,13 @@ from wasmine.compiler.architecture import x86_64
 from wasmine.compiler.baseline.drafts import Draft, aliases, drafts
 from wasmine.compiler.baseline.extraction import Extraction, Reference, may_share
 from wasmine.compiler.baseline.stencilir import module_text
-from wasmine.compiler.baseline.stencils import Library, Operation, Stencil, dump
+from wasmine.compiler.baseline.stencils import ALL_VECTORS, Library, Operation, Stencil, dump
 from wasmine.compiler.elf import SHF_ALLOC, SHF_EXECINSTR, ObjectFile
 from wasmine.compiler.target import STENCILS, Machine, emit_object, host_machine
 from wasmine.errors import InternalError, UnsupportedFeature
 
 
-class _Object:
+class ObjectReader:
     """The functions of an object; its constants go to the pool."""
 
     def __init__(self, data: bytes, pool: bytearray) -> None:
@@ -74,7 +74,7 @@ class _Object:
 def _made(
     wanted: list[Draft], pool: bytearray, machine: Machine
 ) -> Iterator[tuple[Draft, Stencil]]:
-    file = _Object(emit_object(module_text(wanted), machine, STENCILS), pool)
+    file = ObjectReader(emit_object(module_text(wanted), machine, STENCILS), pool)
     for number, draft in enumerate(wanted):
         try:
             yield draft, Extraction(draft, *file.function(f"s{number}")).stencil()
@@ -104,7 +104,7 @@ def generate(machine: Machine | None = None) -> bytes:
                 more.append(draft._replace(pattern=alias))
     for draft, stencil in _made(more, pool, machine):
         operations[draft.name].stencils[draft.pattern] = stencil
-    return dump(bytes(pool), operations)
+    return dump(bytes(pool), operations, ALL_VECTORS if machine.has("avx") else ALL_VECTORS // 2)
 
 
 @functools.cache

@@ -5,12 +5,12 @@ A location is an int or bytes, so that the key of a stencil is a plain tuple:
     0 to 15     a general register, by its number in machine code
     16 to 31    a vector register: FIRST_VECTOR + its number; floats are in them too
     from SLOT   a place in the frame, SLOT + the offset from its bottom
-    bytes       a constant, its 4 bytes. It stands for 64 bits: `Signed` ones (of i64) are extended
-                with their sign, all others (of i32) with zeros
+    bytes       a constant, 8 bytes, or 4 that are to be extended with zeros
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from wasmine.types import F32, F64, V128, ValType
@@ -38,8 +38,11 @@ PINNED: Final = (RBX, R14, R15)
 VECTOR_TEMPORARIES: Final = tuple(FIRST_VECTOR + number for number in (3, 2, 1))
 VECTOR_PINNED: Final = tuple(FIRST_VECTOR + number for number in (4, 5, 6))
 """Vector registers for locals. Calls change them."""
-VECTOR_SCRATCH: Final = FIRST_VECTOR + 15
-"""What moves use; xmm0 and xmm7 to xmm14 are free between instructions as well."""
+MORE_VECTOR_TEMPORARIES: Final = (FIRST_VECTOR + 11,)
+MORE_VECTOR_PINNED: Final = tuple(FIRST_VECTOR + number for number in (12, 13, 14, 15))
+"""In addition to these, where stencils can name them (`stencils.Library.vectors`)."""
+VECTOR_SCRATCH: Final = FIRST_VECTOR + 10
+"""What moves use; xmm0 and xmm7 to xmm9 are free between instructions as well."""
 
 GENERAL: Final = 0
 VECTOR: Final = 1
@@ -52,32 +55,29 @@ def class_of(type_: ValType) -> int:
     return VECTOR if type_ in _VECTOR_TYPES else GENERAL
 
 
-class Signed(bytes):
-    """A constant of an i64, to be extended with its sign."""
-
-    __slots__ = ()
-
-
 class _Constants(dict[int, Location]):
-    """The constants by their value, made when they are first asked for."""
+    """The locations of constants by their value, made when they are first asked for."""
 
-    def __init__(self, make: type[bytes]) -> None:
+    def __init__(self, make: Callable[[int], Location]) -> None:
         super().__init__()
         self._make = make
 
     def __missing__(self, value: int) -> Location:
-        made = self._make((value & 0xFFFF_FFFF).to_bytes(4, "little"))
-        if len(self) < 1 << 16:  # what long-running processes keep has a bound
+        made = self._make(value)
+        if len(self) < _MOST:
             self[value] = made
         return made
 
 
-CONSTANTS: Final = _Constants(bytes)
-"""i32 constants by their value, signed or not; i64 ones from 0 to 2**31 - 1."""
-SIGNED_CONSTANTS: Final = _Constants(Signed)
-"""i64 constants from -2**31 to -1."""
+_MOST: Final = 1 << 16
+"""Constants that are kept."""
 
 
-def constant_value(location: bytes) -> int:
-    """The 64 bits of a constant, unsigned."""
-    return int.from_bytes(location, "little", signed=type(location) is Signed) & (1 << 64) - 1
+def _wide(value: int) -> Location:
+    return value.to_bytes(4 if 0 <= value < 1 << 31 else 8, "little", signed=True)
+
+
+CONSTANTS: Final = _Constants(lambda value: (value & 0xFFFF_FFFF).to_bytes(4, "little"))
+"""i32 constants by their value, signed or not."""
+WIDE_CONSTANTS: Final = _Constants(_wide)
+"""i64 constants by their value, signed."""

@@ -8,7 +8,6 @@ from wasmine.compiler.baseline.locations import (
     PINNED,
     R9,
     SLOT,
-    VECTOR_PINNED,
     class_of,
 )
 from wasmine.compiler.baseline.state import FunctionState
@@ -78,7 +77,7 @@ def _count(f: FunctionState) -> tuple[dict[int, int], int]:
 def choose(f: FunctionState) -> None:
     """Give locals their registers, before any code is written."""
     uses, calls = _count(f)
-    general, vectors = [*reversed(PINNED)], [*reversed(VECTOR_PINNED)]
+    general, vectors = [*reversed(PINNED)], [*reversed(f.context.vector_pinned)]
     if not calls:
         general.append(R9)
     types, locals_ = f.body.locals, f.locals

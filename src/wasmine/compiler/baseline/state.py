@@ -11,7 +11,7 @@ immediate. They pop operands, append code, and push results. What they have to k
   gives it back with `release`. General and vector registers are two classes; of a place in the frame or a
   constant only the instruction knows what it holds.
 - An i32 in a register or in the frame has zeros in the upper half. A float or v128 is in a vector register.
-- RAX, RCX, RDX, R10, R11, xmm0 and xmm7 to xmm15 are free within a handler; stencils change them.
+- RAX, RCX, RDX, R10, R11, xmm0 and xmm7 to xmm10 are free within a handler; stencils change them.
 - Wherever paths meet, and at calls, the operands that stay are in their places: `flush`. Calls leave nothing in
   registers but what is in PINNED: `flush_for_call`, `reload_after_call`.
 """
@@ -21,12 +21,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wasmine.abi.baseline import CELL_NUMBERS, Fixup, FixupKind, FrameLayout
+from wasmine.abi.baseline import CELL_NUMBERS, FixupKind, FrameLayout
 from wasmine.abi.libcalls import LIBCALLS
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import (
     FIRST_VECTOR,
-    FRAME,
     GENERAL,
     R8,
     R9,
@@ -39,11 +38,9 @@ from wasmine.compiler.baseline.locations import (
     TEMPORARIES,
     VECTOR,
     VECTOR_SCRATCH,
-    VECTOR_TEMPORARIES,
     Location,
-    Signed,
-    constant_value,
 )
+from wasmine.compiler.baseline.moves import MOVES
 from wasmine.compiler.baseline.stencils import HoleKind, Piece
 from wasmine.errors import InternalError
 from wasmine.types import FunctionType
@@ -90,8 +87,8 @@ class FunctionState:
         self.stack: list[Location] = []
         self.free: list[int] = list(TEMPORARIES)
         """The general registers that nothing is in."""
-        self.free_vectors: list[int] = list(VECTOR_TEMPORARIES)
-        self.temporaries = frozenset((*TEMPORARIES, *VECTOR_TEMPORARIES))
+        self.free_vectors: list[int] = list(context.vector_temporaries)
+        self.temporaries = frozenset((*TEMPORARIES, *context.vector_temporaries))
         """All registers of both classes that may be on the stack, but those of locals."""
         self.layout = FrameLayout(len(body.locals), vectors=context.may_hold_vectors(body))
         self.first_operand = SLOT + self.layout.operands
@@ -99,6 +96,8 @@ class FunctionState:
         """Bytes from an operand's place to the next."""
         self.wide = self.slot == 16
         """Whether operands may be v128, so that vector registers are saved whole."""
+        self.moves = MOVES[self.wide]
+        """The instructions that copy a value: by location to and location from."""
         self.locals: list[int] = [SLOT + offset for offset in self.layout.locals]
         """The location of each local for the whole function: a register, or its place in the frame."""
         self.saved_locals: list[int] = []
@@ -106,7 +105,8 @@ class FunctionState:
         self.height = 0
         """The highest operand that has been in its place, plus one."""
         self.labels: list[Label] = []
-        self.fixups: list[Fixup] = []
+        self.fixups: list[tuple[int, int, int, int]] = []
+        """What will be Fixups."""
         self.jumps: list[tuple[int, Target]] = []
         """Fields of four bytes that are to hold the distance to a target from behind them."""
         self.lines: list[tuple[int, int]] = []
@@ -127,7 +127,7 @@ class FunctionState:
         self.tail_exit = Target()
         """Where the function gives up its frame and goes on at the address in RAX."""
         self.convention = context.convention(context.type_index(local_index))
-        self.steps: Iterator[tuple[int, int, Any]] = iter(())
+        self.steps: Iterator[tuple[int, int, Any, int]] = iter(())
         """What is left of the body: a handler that deals with the next instruction too takes it out."""
         self.uses_memory = False
         """Whether MEMORY has to be filled."""
@@ -235,21 +235,26 @@ class FunctionState:
         for index in self.saved_locals:
             self.move(self.locals[index], SLOT + self.layout.locals[index])
 
-    def move_all(self, moves: Sequence[tuple[int, Location]]) -> None:
-        """Copy values to registers as if all at once. Changes RAX and xmm0, which are none of these."""
-        pending = [(to, source) for to, source in moves if to != source]
+    def move_all(self, registers: Sequence[int], values: Sequence[Location]) -> None:
+        """Copy values to registers as if all at once. Changes RAX and xmm15, which are none of these."""
+        code, moves = self.code, self.moves
+        if frozenset(registers).isdisjoint(values):
+            for move in zip(registers, values, strict=True):
+                code += moves[move]
+            return
+        pending = [move for move in zip(registers, values, strict=True) if move[0] != move[1]]
         while pending:
             sources = {source for _, source in pending}
             ready = [move for move in pending if move[0] not in sources]
             if ready:
-                for to, source in ready:
-                    self.move(to, source)
+                for move in ready:
+                    code += moves[move]
                 pending = [move for move in pending if move[0] in sources]
                 continue
             # Only circles are left: a scratch register takes one value out.
-            to, source = pending[0]
+            to = pending[0][0]
             scratch = RAX if to < FIRST_VECTOR else VECTOR_SCRATCH
-            self.move(scratch, to)
+            code += moves[scratch, to]
             pending = [(other, scratch if found == to else found) for other, found in pending]
 
     # --- code ------------------------------------------------------------------------------------
@@ -265,7 +270,7 @@ class FunctionState:
         for offset, kind, index, trailing in piece.holes:
             at = start + offset
             if kind == HoleKind.CONSTANT:
-                self.fixups.append(Fixup(at, FixupKind.CONSTANT, index, trailing))
+                self.fixups.append((at, FixupKind.CONSTANT, index, trailing))
             elif kind == HoleKind.TRAP:
                 self.jumps.append((at, self.trap(position, index)))
             elif target is not None:
@@ -279,40 +284,9 @@ class FunctionState:
     def move(self, to: int, source: Location) -> None:
         """Copy a value between any two locations; `to` is no constant. Flags may change.
 
-        Between places in the frame through RAX or xmm0.
+        Between places in the frame through RAX or xmm15.
         """
-        code = self.code
-        if isinstance(source, bytes):
-            value = constant_value(source)
-            if to < SLOT:
-                code += asm.move_immediate(to, value)
-            elif value < 1 << 31 or type(source) is Signed:
-                signed = value - (value >> 63 << 64)
-                code += asm.store_immediate64(FRAME, to - SLOT, signed)
-            else:
-                code += asm.move_immediate(RAX, value) + asm.store64(RAX, FRAME, to - SLOT)
-        elif to == source:
-            pass
-        elif to < FIRST_VECTOR:
-            if source < FIRST_VECTOR:
-                code += asm.move64(to, source)
-            else:
-                code += asm.load64(to, FRAME, source - SLOT)
-        elif to < SLOT:
-            if source < SLOT:
-                code += asm.move_x(to - FIRST_VECTOR, source - FIRST_VECTOR)
-            else:
-                load = asm.load_x128 if self.wide else asm.load_x64
-                code += load(to - FIRST_VECTOR, FRAME, source - SLOT)
-        elif source < FIRST_VECTOR:
-            code += asm.store64(source, FRAME, to - SLOT)
-        elif source < SLOT:
-            store = asm.store_x128 if self.wide else asm.store_x64
-            code += store(source - FIRST_VECTOR, FRAME, to - SLOT)
-        else:
-            scratch = VECTOR_SCRATCH if self.wide else RAX
-            self.move(scratch, source)
-            self.move(to, scratch)
+        self.code += self.moves[to, source]
 
     def load_literal(self, register: int, value: bytes) -> None:
         """A vector register becomes a constant of 8 or 16 bytes, which stands behind the code."""
@@ -369,7 +343,7 @@ class FunctionState:
         """Call a native function whose arguments are in their registers."""
         self.calls = True
         self.code += asm.CALL_CELL
-        self.fixups.append(Fixup(len(self.code) - 4, FixupKind.CELL, CELL_NUMBERS[symbol], 0))
+        self.fixups.append((len(self.code) - 4, FixupKind.CELL, CELL_NUMBERS[symbol], 0))
 
     def call_runtime(
         self, position: int, symbol: str, arguments: Iterable[Location], result: str = ""
@@ -383,7 +357,7 @@ class FunctionState:
         """
         values = list(arguments)
         self.flush_for_call()
-        self.move_all(list(zip(C_PARAMETERS, values, strict=False)))
+        self.move_all(C_PARAMETERS[: len(values)], values)
         self.release(*values)
         self.locate(position)
         self.call_cell(symbol)

@@ -92,12 +92,6 @@ class _Text:
             return "zeroinitializer" if type_[0] == "<" else "0" if type_[0] == "i" else "0.0"
         elif self.draft.magic:
             return str(self.draft.magic)
-        elif type_[0] == "<":
-            for half in "ab":
-                add(f"{name}{half} = add i64 {self._symbol(f'k{index}{half}', _ALL)}, 0")
-            add(f"{name}c = insertelement {VECTOR} poison, i64 {name}a, i32 0")
-            add(f"{name}v = insertelement {VECTOR} {name}c, i64 {name}b, i32 1")
-            add(f"{name} = bitcast {VECTOR} {name}v to {type_}")
         else:
             # An i32 is cut from a symbol whose upper half is known to be zero.
             narrow = self.draft.types[index] in "ws"

@@ -9,7 +9,7 @@ with moves through registers that are free within an instruction. What comes out
 when it is asked for the first time.
 
 Constants are bytes, 4 of them or as many as the type has. Those of i64 and f64 that have 4 are extended with
-their sign, those of v128 with zeros.
+their sign. The only constant of v128 is zero.
 
 Names, beside those of WebAssembly's instructions (`i32.add`, `f64.lt`, `i64.trunc_f32_s`, `f32x4.add`):
 
@@ -25,7 +25,7 @@ Names, beside those of WebAssembly's instructions (`i32.add`, `f64.lt`, `i64.tru
     name N                          an instruction with a lane number N: `i32x4.extract_lane 3`
 
 An i32 in a register is zero-extended. In the frame it has 4 bytes that count, as an f32 has. RAX, RCX, RDX,
-R10, R11, xmm0, xmm7 to xmm15 and the flags are changed by any piece.
+R10, R11, xmm0, xmm7 to xmm10 and the flags are changed by any piece.
 """
 
 from __future__ import annotations
@@ -108,8 +108,6 @@ class ValueKind:
     """`at` is where the instruction's ModRM is: it may say that there is one byte, or none."""
     IMMEDIATE: Final = 2
     """`at` is where the ModRM is, and the opcode before it has a form with one byte."""
-    UPPER: Final = 3
-    """The upper eight bytes of sixteen."""
 
 
 class Value(NamedTuple):
@@ -137,6 +135,8 @@ class Stencil(NamedTuple):
     holes: tuple[tuple[int, int, int, int], ...]
     uses: int
     """The scratch registers that it changes, a bit each; from bit 16 on vector registers."""
+    prefixes: tuple[int, ...]
+    """Where VEX prefixes of three bytes are that have a form with two for the first eight registers."""
 
 
 class Operation(NamedTuple):
@@ -159,10 +159,18 @@ _NARROW: Final = frozenset("ws")
 _VECTORS: Final = frozenset("sdv")
 # RAX is left to the moves: large constants of floats go through it.
 _GENERAL_SCRATCH: Final = (11, 10, 2, 1)
-_VECTOR_SCRATCH: Final = (FIRST_VECTOR, FIRST_VECTOR + 7)
-# Short instructions reach the first eight only: others can but keep what was in one of these.
+ALL_VECTORS: Final = 16
+"""`Library.vectors` where instructions have a VEX prefix."""
+FIRST_TAKEN: Final = FIRST_VECTOR + 11
+"""From this register on nothing is scratch then."""
+_VECTOR_SCRATCH: Final = tuple(FIRST_VECTOR + number for number in (0, 7, 8, 9, 10))
+# Without VEX, instructions reach the first eight only: others can but keep what was in one of these.
 _VICTIMS: Final = tuple(FIRST_VECTOR + number for number in range(1, 7))
 _REFUGES: Final = tuple(FIRST_VECTOR + number for number in range(8, 16))
+LONG_VEX: Final = 0xC4
+_SHORT_VEX: Final = 0xC5
+_HIGH_REGISTERS: Final = 0x60
+"""The bits of a long VEX prefix that a short one has not; they are set if they are not needed."""
 _SHORT_FORMS: Final = {0x81: 0x83, 0x69: 0x6B}
 _CONSTANT_LETTERS: Final = ("z", "c", "k")
 _MOST: Final = 1 << 17
@@ -184,8 +192,10 @@ class Template(NamedTuple):
 class Library(dict[tuple[Any, ...], Piece]):
     """Pieces by key. Raises InternalError for a name that there is not."""
 
-    def __init__(self, constants: bytes, operations: dict[str, bytes]) -> None:
+    def __init__(self, constants: bytes, operations: dict[str, bytes], vectors: int) -> None:
         super().__init__()
+        self.vectors = vectors
+        """How many vector registers a location can name, 8 or 16."""
         self.constants = constants
         """The pool; its start is to be aligned to 16."""
         self._packed = operations
@@ -231,8 +241,8 @@ class Library(dict[tuple[Any, ...], Piece]):
         best: _Plan | None = None
         least = (0, 0)
         for pattern, stencil in operation.stencils.items():
-            plan = _plan(operation, kinds, pattern, stencil.uses)
-            if plan is None:
+            plan = _plan(operation, kinds, pattern, stencil.uses, self.vectors)
+            if plan is None or (plan.rescued and _leaves(stencil)):
                 continue
             cost = plan.moves, len(stencil.code)
             if best is None or cost < least:
@@ -244,12 +254,15 @@ class Library(dict[tuple[Any, ...], Piece]):
         for index, (kind, place) in enumerate(zip(kinds, best.places, strict=True)):
             if kind == place or not isinstance(place, int):
                 continue
-            moved = f"{TYPES[operation.types[index]]}.move"
+            type_ = operation.types[index]
+            if type_ == "m" and kind == "k":
+                kind = "c"  # only the sum with the offset is too large
+            moved = f"{TYPES[type_]}.move"
             if index == 0 and operation.has_result:
                 after.insert(0, self._moved(moved, (kind, place), (0, -1)))
             else:
                 before.append(self._moved(moved, (place, kind), (-1, index)))
-        return _join([*before, _rename(chosen, best.places), *after])
+        return _join([*before, rename(chosen, best.places), *after])
 
     def _moved(self, name: str, kinds: tuple[Kind, ...], operands: tuple[int, int]) -> Template:
         """A move; its values are those of these operands of the whole."""
@@ -258,12 +271,17 @@ class Library(dict[tuple[Any, ...], Piece]):
         return template._replace(values=values)
 
 
+def _leaves(stencil: Stencil) -> bool:
+    """Whether it may go on elsewhere, where nothing is restored."""
+    return any(kind == HoleKind.TARGET for _, kind, _, _ in stencil.holes)
+
+
 def _plain(code: bytes) -> Template:
     return Template(code, (), ())
 
 
-def dump(constants: bytes, operations: dict[str, Operation]) -> bytes:
-    """The bytes that `Library.load` takes."""
+def dump(constants: bytes, operations: dict[str, Operation], vectors: int) -> bytes:
+    """The bytes that `Library.load` takes; `vectors` is as in Library."""
     packed = {
         operation_name: marshal.dumps(
             (
@@ -274,7 +292,7 @@ def dump(constants: bytes, operations: dict[str, Operation]) -> bytes:
         )
         for operation_name, operation in operations.items()
     }
-    return marshal.dumps((constants, packed))
+    return marshal.dumps((constants, packed, vectors))
 
 
 def _classify(
@@ -319,10 +337,12 @@ class _Plan(NamedTuple):
     """Vector registers that have to give way, and where they are saved."""
 
 
-def _plan(operation: Operation, kinds: tuple[Kind, ...], pattern: str, uses: int) -> _Plan | None:
+def _plan(
+    operation: Operation, kinds: tuple[Kind, ...], pattern: str, uses: int, vectors: int
+) -> _Plan | None:
     """How to serve these locations by a stencil of this pattern, if it can be."""
     places = list(kinds)
-    free = _Scratch(uses, kinds)
+    free = _Scratch(uses, kinds, vectors)
     shared = [kinds[index] for index, letter in enumerate(pattern) if letter == "0"]
     # Two places in the frame, or two constants, are of one kind and not the same.
     if len(shared) > 1 and (len(set(shared)) > 1 or not isinstance(shared[0], int)):
@@ -364,11 +384,13 @@ def _plan(operation: Operation, kinds: tuple[Kind, ...], pattern: str, uses: int
 class _Scratch:
     """Registers that are free within a piece."""
 
-    def __init__(self, uses: int, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, uses: int, kinds: tuple[Kind, ...], vectors: int) -> None:
         busy = {number for number in range(32) if uses >> number & 1} | set(kinds)
         self._general = [number for number in _GENERAL_SCRATCH if number not in busy]
-        self._vectors = [number for number in _VECTOR_SCRATCH if number not in busy]
-        self._victims = [number for number in _VICTIMS if number not in busy]
+        scratch = _VECTOR_SCRATCH if vectors == ALL_VECTORS else _VECTOR_SCRATCH[:2]
+        self._vectors = [number for number in scratch if number not in busy]
+        victims = () if vectors == ALL_VECTORS else _VICTIMS
+        self._victims = [number for number in victims if number not in busy]
         self._refuges = [number for number in _REFUGES if number not in busy]
         self.rescued: list[tuple[int, int]] = []
 
@@ -385,7 +407,7 @@ class _Scratch:
         return victim
 
 
-def _rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
+def rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
     """The stencil with its registers filled in."""
     code = bytearray(stencil.code)
     for place, fields in zip(places, stencil.registers, strict=True):
@@ -393,11 +415,22 @@ def _rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
             number = place & 15
             for offset, field in fields:
                 code[offset] |= BITS[field][number]
-    return Template(
-        bytes(code),
-        tuple(map(Value._make, stencil.values)),
-        tuple(map(Hole._make, stencil.holes)),
-    )
+    values = [Value._make(row) for row in stencil.values]
+    holes = [Hole._make(row) for row in stencil.holes]
+    for start in reversed(stencil.prefixes):
+        if code[start + 1] & _HIGH_REGISTERS == _HIGH_REGISTERS:
+            code[start : start + 3] = (
+                _SHORT_VEX,
+                code[start + 1] & 0x80 | code[start + 2] & 0x7F,
+            )
+            values = [
+                value._replace(
+                    offset=value.offset - (value.offset > start), at=value.at - (value.at > start)
+                )
+                for value in values
+            ]
+            holes = [hole._replace(offset=hole.offset - (hole.offset > start)) for hole in holes]
+    return Template(bytes(code), tuple(values), tuple(holes))
 
 
 def _join(parts: list[Template]) -> Template:
@@ -422,9 +455,7 @@ def _fill(template: Template, numbers: list[int]) -> Piece:
     holes = template.holes
     for offset, size, operand, sign, addend, kind, at in template.values:
         number = numbers[operand] * sign + addend
-        if kind == ValueKind.UPPER:
-            number >>= 64
-        elif kind != ValueKind.PLAIN and -128 <= number < 128:
+        if kind != ValueKind.PLAIN and -128 <= number < 128:
             kept = _shorten(code, kind, at, number)
             del code[offset + kept : offset + 4]
             holes = tuple(

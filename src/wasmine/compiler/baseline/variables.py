@@ -1,4 +1,4 @@
-"""Constants, locals, globals, and what drops operands."""
+"""Constants of floats, locals, globals, and what drops operands."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from wasmine.abi.convention import is_counted
 from wasmine.abi.vmcontext import VMGlobalDefinition, offset_of
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import (
-    CONSTANTS,
     FIRST_VECTOR,
     RAX,
-    SIGNED_CONSTANTS,
     SLOT,
     VECTOR,
     VM,
@@ -24,21 +22,6 @@ if TYPE_CHECKING:
     from wasmine.compiler.baseline.function import Handler
 
 _STORAGE: Final = offset_of(VMGlobalDefinition, "storage")
-
-
-def _i32_const(f: FunctionState, _position: int, value: int) -> None:
-    f.stack.append(CONSTANTS[value])
-
-
-def _i64_const(f: FunctionState, _position: int, value: int) -> None:
-    if 0 <= value < 1 << 31:
-        f.stack.append(CONSTANTS[value])
-    elif -(1 << 31) <= value < 0:
-        f.stack.append(SIGNED_CONSTANTS[value])
-    else:
-        register = f.result_register()
-        f.add(asm.move_immediate(register, value))
-        f.stack.append(register)
 
 
 def _float_const(f: FunctionState, _position: int, bits: int) -> None:
@@ -129,8 +112,6 @@ def _global_set(f: FunctionState, position: int, index: int) -> None:
 
 
 HANDLERS: Final[dict[str, Handler]] = {
-    "i32.const": _i32_const,
-    "i64.const": _i64_const,
     "f32.const": _float_const,
     "f64.const": _float_const,
     "local.set": local_set,
