@@ -14,7 +14,6 @@ import atexit
 import contextlib
 import functools
 import os
-import random
 import time
 import weakref
 from collections import deque
@@ -23,16 +22,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from wasmine.abi.image import Image
 from wasmine.api.loading import module_key
-from wasmine.api.worker import Job, compile_hot
-from wasmine.api.workers import Pool, Source, processors
 from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 
 if TYPE_CHECKING:
+    import random
+
     from wasmine.api.cache import Cache
     from wasmine.api.cachefile import Entry, Key
     from wasmine.api.engine import Engine
+    from wasmine.api.worker import Job
+    from wasmine.api.workers import Pool, Source
     from wasmine.compiler.module import MemoryStyle
     from wasmine.vm.codespace import CodeSpace
     from wasmine.wasm.module import ModuleInfo
@@ -72,6 +73,9 @@ KEPT_IMAGES: Final = 64
 
 @functools.cache
 def _pool() -> Pool:
+    # Short programs never have one.
+    from wasmine.api.workers import Pool, processors
+
     return Pool(max(1, min(processors() - 1, MAXIMUM_WORKERS)))
 
 
@@ -87,7 +91,6 @@ class Tiers:
         self._opt_level = engine.opt_level
         self._space = weakref.ref(space)
         self._policy = policy
-        self._source = Source(info.data)
         self._since = 0.0
         """When the first counter ran out."""
         self._counts: dict[tuple[int, int], int] = {}
@@ -165,6 +168,8 @@ class Tiers:
             return 0
         self._requested.add((local, offset))
         if self._policy.at_once is not None:
+            from wasmine.api.worker import compile_hot
+
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
             return self._takeovers.get((local, offset), 0)
         self._waiting.append([(local, offset)])
@@ -186,8 +191,16 @@ class Tiers:
         if not _pool().submit(self._source, self._job(space, hot), done):
             self._sent.discard(token)
 
+    @functools.cached_property
+    def _source(self) -> Source:
+        from wasmine.api.workers import Source
+
+        return Source(self._info.data)
+
     def _job(self, space: CodeSpace, hot: list[Hot]) -> Job:
         first = self._info.imported_functions
+        from wasmine.api.worker import Job
+
         return Job(
             0,
             self._info.features,
