@@ -134,7 +134,6 @@ def run(
     after = bench.run(bench.library[(name, *where)], before)
     assert not after.exit or after.exit[0] in (HoleKind.TRAP, HoleKind.TARGET)
     if after.exit and after.exit[0] == HoleKind.TRAP:
-        check_rest(before, after, where[0] if has_result else None)
         return after, next(code for code in TrapCode if code == after.exit[1])
     found = get(after, where[0], types[0]) if has_result else None
     check_rest(before, after, where[0] if has_result else None)
@@ -286,7 +285,7 @@ def test_large_offsets_and_addresses(library: Library) -> None:
     far = library["i32.load", 6, (0xFFFF_FFFF).to_bytes(4, "little"), 0x7FFF_FFFF]
     assert near.endswith((1024).to_bytes(4, "little"))
     assert far.endswith(b"\xff\xff\xff\x7f")
-    assert b"\xff\xff\xff\xff" in far
+    assert far.find(b"\xff\xff\xff\xff") >= 0
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "." in name and "x" in name[:5]])
