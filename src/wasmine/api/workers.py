@@ -31,7 +31,7 @@ from wasmine.api.worker import DONE, READY, START, Job
 
 STARTING_TIME: Final = 60.0
 """Seconds after which a process that has not said a word is no worker."""
-JOB_TIME: Final = 300.0
+JOB_TIME: Final = 120.0
 """Seconds after which a worker is given up."""
 IDLE_TIME: Final = 10.0
 """Seconds without a job after which a worker's memory is worth more than its readiness."""
