@@ -14,7 +14,6 @@ import atexit
 import contextlib
 import functools
 import os
-import random
 import time
 import weakref
 from collections import deque
@@ -23,16 +22,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from wasmine.abi.image import Image
 from wasmine.api.loading import module_key
-from wasmine.api.worker import Job, compile_hot
-from wasmine.api.workers import Pool, Source, processors
 from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 
 if TYPE_CHECKING:
+    import random
+
     from wasmine.api.cache import Cache
     from wasmine.api.cachefile import Entry, Key
     from wasmine.api.engine import Engine
+    from wasmine.api.worker import Job
+    from wasmine.api.workers import Pool, Source
     from wasmine.compiler.module import MemoryStyle
     from wasmine.vm.codespace import CodeSpace
     from wasmine.wasm.module import ModuleInfo
@@ -60,8 +61,7 @@ policy = Policy()
 Hot: TypeAlias = tuple[int, int]
 """A function, and the offset in the module of a loop that it is to be taken over at, or -1."""
 
-MAXIMUM_WORKERS: Final = max(2, min(processors() - 1, 4))
-"""There are two at least, so that a large function does not keep the others waiting."""
+MAXIMUM_WORKERS: Final = 4
 BETWEEN_RELEASES: Final = 1.0
 BETWEEN_STORES: Final = 2.0
 """Seconds."""
@@ -73,7 +73,11 @@ KEPT_IMAGES: Final = 64
 
 @functools.cache
 def _pool() -> Pool:
-    return Pool(MAXIMUM_WORKERS)
+    # Short programs never have one.
+    from wasmine.api.workers import Pool, processors
+
+    # With two a large function does not keep the others waiting.
+    return Pool(max(2, min(processors() - 1, MAXIMUM_WORKERS)))
 
 
 class Tiers:
@@ -88,7 +92,6 @@ class Tiers:
         self._opt_level = engine.opt_level
         self._space = weakref.ref(space)
         self._policy = policy
-        self._source = Source(info.data)
         self._since = 0.0
         """When the first counter ran out."""
         self._counts: dict[tuple[int, int], int] = {}
@@ -167,6 +170,8 @@ class Tiers:
             return 0
         self._requested.add((local, offset))
         if self._policy.at_once is not None:
+            from wasmine.api.worker import compile_hot
+
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
             return self._takeovers.get((local, offset), 0)
         self._queue((local, offset))
@@ -175,14 +180,15 @@ class Tiers:
 
     def _send(self, space: CodeSpace) -> None:
         """Give what waits to workers, unless they have enough to do: then it gets more company."""
-        while len(self._sent) < MAXIMUM_WORKERS:
+        pool = _pool()
+        while len(self._sent) < pool.limit:
             hot = self._take()
             if not hot:
                 return
             token = object()
             self._sent[token] = self._size(hot[0])
             done = functools.partial(_arrived, weakref.ref(self), token, hot)
-            if not _pool().submit(self._source, self._job(space, hot), done):
+            if not pool.submit(self._source, self._job(space, hot), done):
                 self._sent.pop(token, None)
                 return
 
@@ -205,8 +211,16 @@ class Tiers:
     def _queue(self, hot: Hot) -> None:
         (self._large if self._size(hot) >= LARGE else self._waiting).append(hot)
 
+    @functools.cached_property
+    def _source(self) -> Source:
+        from wasmine.api.workers import Source
+
+        return Source(self._info.data)
+
     def _job(self, space: CodeSpace, hot: list[Hot]) -> Job:
         first = self._info.imported_functions
+        from wasmine.api.worker import Job
+
         return Job(
             0,
             self._info.features,

@@ -189,7 +189,7 @@ class Pool:
 
     def __init__(self, limit: int, niceness: int = NICENESS) -> None:
         """At most `limit` workers."""
-        self._limit = limit
+        self.limit: Final = limit
         self._niceness = niceness
         self._reset()
         _pools.add(self)
@@ -309,7 +309,7 @@ class Pool:
         while waiting:
             idle = next((each for each in self._workers if each.request is None), None)
             if idle is None:
-                if len(self._workers) >= self._limit:
+                if len(self._workers) >= self.limit:
                     return
                 idle = self._hire(selector)
             if idle is None:

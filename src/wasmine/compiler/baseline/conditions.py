@@ -221,14 +221,7 @@ def _select_on(
     """Choose between the two topmost operands. Registers are filled before flags are set."""
     stack = f.stack
     class_ = class_of(type_)
-    if len(operands) > 1 and not (f.free_vectors if class_ == VECTOR else f.free):
-        # What is compared has the registers that choosing needs: their comparison comes first.
-        condition = compare() ^ negated
-        f.release(*operands)
-        stack.append(set_register(f, condition))
-        _select(f, 0, type_)
-        return
-    if stack[-2] in f.temporaries or class_ == VECTOR:
+    if stack[-2] in f.temporaries:
         second, kept = stack.pop(), f.pop_owned(class_)
         negated ^= 1
     else:
