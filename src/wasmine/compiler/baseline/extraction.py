@@ -340,17 +340,24 @@ def _is_jump(row: Instruction) -> bool:
     return row.opcode in (_JUMP, _SHORT_JUMP) or _is_conditional(row)
 
 
+_COPIES: Final = frozenset((0x89, 0x8B, 0x0F28, 0x0F6F))
+
+
 def may_share(alias: str, stencil: Stencil) -> bool:
     """Whether a stencil still works when its result is where the operands are that `alias` says.
 
-    It does if it reads them last in the first instruction that names the result.
+    It does if it reads them last in the first instruction that names the result. A copy from the one
+    to the other shows that there is shorter code.
     """
     rows = list(decode(stencil.code))
     fields = stencil.registers[0]
     if not fields or any(map(_is_jump, rows)):
         return not fields
     first = min(offset for offset, _ in fields)
-    end = next(row.end for row in rows if row.start <= first < row.end)
+    row = next(row for row in rows if row.start <= first < row.end)
+    end = row.end
+    if row.opcode in _COPIES and not row.displacement[1] and len(rows) > 1:
+        return False
     return all(
         offset < end
         for index, letter in enumerate(alias)
