@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, Self
+from weakref import WeakKeyDictionary
 
 from wasmine.abi.layout import HOST_POINTER_SIZE, Record, align, alignment_of, offset_of, size_of
 from wasmine.abi.libcalls import BUILTINS
@@ -147,10 +148,15 @@ class VMOffsets:
         self._reference_size = end
         self._size = self._place(EXTENSION_REGIONS, counts, end)
 
-    @classmethod
-    def for_host(cls, info: ModuleInfo | None = None) -> Self:
-        """Offsets for the machine that this runs on."""
-        return cls(HOST_POINTER_SIZE, info)
+    @staticmethod
+    def for_host(info: ModuleInfo | None = None) -> VMOffsets:
+        """Offsets for the machine that this runs on; of a module always the same object."""
+        known = None if info is None else _known.get(info)
+        if known is None:
+            known = VMOffsets(HOST_POINTER_SIZE, info)
+            if info is not None:
+                _known[info] = known
+        return known
 
     def with_module_info(self, info: ModuleInfo) -> Self:
         """Offsets for the same pointer size and this module."""
@@ -263,3 +269,6 @@ class VMOffsets:
     def vmctx_entries(self) -> int:
         """Offset of the pointer to the table of where the module's own functions begin now."""
         return self.begin("entries")
+
+
+_known: Final[WeakKeyDictionary[ModuleInfo, VMOffsets]] = WeakKeyDictionary()
