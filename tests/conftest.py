@@ -1,12 +1,15 @@
-"""No test uses the cache of whoever runs the tests: each run has a directory of its own."""
+"""What all tests share: a cache of their own, not that of whoever runs them; the tiers."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import pytest
+
+from .tiers import TIERS, default_tier
 
 _OWNER = pytest.StashKey[str]()
 
@@ -24,3 +27,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     directory = config.stash.get(_OWNER, None)
     if directory is not None:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=TIERS)
+def every_tier(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs in each tier, with engines of it unless it says another."""
+    with default_tier(request.param):
+        yield request.param

@@ -13,6 +13,7 @@ import pytest
 
 from tests.harness import SOURCE, assemble
 from wasmine import Engine, Instance, InvalidModule, Module
+from wasmine.api import cache, firstcalls
 from wasmine.api.cache import Cache
 from wasmine.api.cachekeys import make_key
 
@@ -20,12 +21,30 @@ PROGRAM = Path(__file__).parent / "programs" / "cold.py"
 ENTRIES = ["3"]  # the native runtime, the module, its thunks
 
 
+TIERS = pytest.mark.parametrize("tier", ["optimized", "auto"])
+
+
+def with_stencils(directory: Path) -> Path:
+    """A cache in a directory that has nothing but the stencils, which take seconds to make."""
+    firstcalls.library()
+    kept = cache.default().directory
+    assert kept is not None
+    for file in Path(kept).glob("stencils-*"):
+        shutil.copy(file, directory)
+    return directory
+
+
 def run(
-    trouble: str, number: int, directory: object, *prefix: str, **environment: str
+    trouble: str,
+    number: int,
+    directory: object,
+    *prefix: str,
+    tier: str = "optimized",
+    **environment: str,
 ) -> list[str]:
     """What the program that has this trouble prints; it must succeed."""
     done = subprocess.run(
-        [*prefix, sys.executable, str(PROGRAM), trouble, str(number)],
+        [*prefix, sys.executable, str(PROGRAM), trouble, str(number), tier],
         env={
             **os.environ,
             "PYTHONPATH": str(SOURCE),
@@ -41,16 +60,19 @@ def run(
     return done.stdout.split("\n")[:-1]
 
 
-def test_killed_at_random_moments(tmp_path: Path) -> None:
-    assert run("kill", 20, tmp_path / "cache") == ["True"]
+@TIERS
+def test_killed_at_random_moments(tier: str, tmp_path: Path) -> None:
+    assert run("kill", 15, with_stencils(tmp_path), tier=tier) == ["True"]
 
 
 def test_killed_at_each_step(tmp_path: Path) -> None:
     assert run("kill_at_each_step", 0, tmp_path) == ["True"]
 
 
-def test_twenty_at_once(tmp_path: Path) -> None:
-    assert run("together", 20, tmp_path) == ["True", "True", *ENTRIES]
+@TIERS
+def test_twenty_at_once(tier: str, tmp_path: Path) -> None:
+    shown = run("together", 20, with_stencils(tmp_path), tier=tier)
+    assert shown == ["True", "True", *ENTRIES]
 
 
 @pytest.mark.parametrize("size", [0, 5000, 40_000])
@@ -60,8 +82,9 @@ def test_files_of_limited_size(size: int, tmp_path: Path) -> None:
     assert (shown[1] != "0") == (size == 40_000)
 
 
-def test_flipped_bytes(tmp_path: Path) -> None:
-    assert run("flip", 20, tmp_path) == ["True"]
+@TIERS
+def test_flipped_bytes(tier: str, tmp_path: Path) -> None:
+    assert run("flip", 20, with_stencils(tmp_path), tier=tier) == ["True"]
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount namespace")

@@ -32,6 +32,8 @@ from wasmine import (
 )
 from wasmine.types import ref
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 THROWING = """(module
   (tag $t (export "tag") (param i32 i64 f32 f64 externref funcref))
   (tag (export "empty"))

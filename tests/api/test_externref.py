@@ -15,6 +15,8 @@ from wasmine import StoreError, Trap
 
 from .harness import Thing, Watch, exports, nothing
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 REFERENCES = """
 (module
   (import "env" "call" (func $call))

@@ -42,6 +42,8 @@ from wasmine import (
     ref,
 )
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 ANYREF, EXTERNREF, EQREF = ref("any"), ref("extern"), ref("eq")
 
 TEXT = """

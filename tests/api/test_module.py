@@ -338,6 +338,9 @@ def test_pickling() -> None:
     assert Instance(again).exports.add(2, 3) == 5
     assert (again.engine.opt_level, again.engine.memory) == ("none", "dynamic")
     assert again.engine.features == features
+    assert again.engine.cache.directory == made.engine.cache.directory
+    made = module(ADD, Engine(cache=False))
+    assert pickle.loads(pickle.dumps(made)).engine.cache.directory is None
 
 
 def test_one_module_in_many_stores() -> None:

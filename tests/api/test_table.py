@@ -22,6 +22,8 @@ from wasmine import (
 
 from .harness import exports
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 TABLES = """
 (module
   (table $f (export "functions") 3 6 funcref)

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from time import perf_counter
 
+from tests.tiers import TIERS, default_tier
 from wasmine.script import Outcome
 
 from . import suite
@@ -20,8 +21,13 @@ from .report import Counts, count, problems
 
 
 def main() -> int:
-    """Runs the scripts; 1 if a command of any of them failed."""
+    """Runs the scripts in a tier; 1 if a command of any of them failed."""
     options = _parse_arguments()
+    with default_tier(options.tier):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     total, failures = Counts(), 0
     started = perf_counter()
     for name, outcomes, seconds in _run_all(options.names or suite.names(), options.jobs):
@@ -51,6 +57,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.spec", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="script without .wast")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes to use")
+    parser.add_argument(
+        "--tier", choices=TIERS, default=TIERS[0], help="when functions are compiled"
+    )
     parser.add_argument("--show", type=int, default=10, help="problems shown per script")
     return parser.parse_args()
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from time import perf_counter
 
+from tests import tiers
 from wasmine import Engine, Features
 from wasmine.script import Outcome, Report, run_script
 
@@ -58,6 +59,7 @@ def run(name: str) -> Report:
 
 def timed(name: str) -> tuple[str, Sequence[Outcome], float]:
     """A script's name, what came of its commands, and how many seconds it took."""
+    tiers.inherit()
     started = perf_counter()
     outcomes = run(name).outcomes
     return name, outcomes, perf_counter() - started

@@ -110,6 +110,13 @@ CASES: tuple[tuple[str, str, tuple[tuple[tuple[float, ...], float], ...]], ...] 
     ("(param f64 f64) (result i32)",
      "(select (i32.const 3) (i32.const 4) (f64.ne (local.get 0) (local.get 1)))",
      (((3, 3), 4), ((3, 4), 3), ((NAN, NAN), 3))),
+    # all registers are in use when a float is chosen by floats
+    (
+        "(param f64) (result f64) (local i32 f64)",
+        "(select (local.get 2) (f64.add (local.get 0) (f64.const 1))"
+        " (f64.lt (f64.mul (local.get 0) (f64.const 2)) (f64.mul (local.get 0) (f64.const 3))))",
+        (((1.0,), 0.0), ((-3.0,), -2.0)),
+    ),
     # dead code, with blocks in it
     ("(result i32)", "(block (result i32) (i32.const 1) (br 0) (block (loop (br 1))) i32.add)", (((), 1),)),
     ("(param i32) (result i32)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pwd
 import random
@@ -283,6 +284,19 @@ def test_updates_of_many_threads_are_all_made(store: Cache) -> None:
     for thread in threads:
         thread.join()
     assert found(store) == [b"1" * 100]
+
+
+def test_who_holds_the_lock_and_stopped_is_not_waited_for_long(store: Cache) -> None:
+    store.update(KEY, lambda _: [b"1"])
+    lock = os.open(file_of(store).parent / "updating", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    start = time.monotonic()
+    assert not store.update(KEY, lambda _: [b"2"])
+    assert time.monotonic() - start >= cache.PATIENCE
+    assert found(store) == [b"1"]
+    assert store.put(KEY, [b"3"]), "which needs no lock"
+    os.close(lock)
+    assert store.update(KEY, lambda _: [b"4"])
 
 
 def test_readers_and_evicting_writers_at_once(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ from wasmine.wasi import Environment
 environment = Environment(["program"])
 environment.start(environment.instantiate(Module(sys.argv[1])))
 """
+AUTO = API.replace("import Module", "import Engine, Module").replace(
+    "sys.argv[1])", 'sys.argv[1], engine=Engine(tier="auto"))'
+)
 COMMAND = """
 import sys
 from wasmine.cli import main
@@ -77,7 +80,7 @@ main(["run", sys.argv[1]], sys.stdout, sys.stderr)
 """
 
 
-@pytest.mark.parametrize("code", [API, COMMAND], ids=["api", "command"])
+@pytest.mark.parametrize("code", [API, AUTO, COMMAND], ids=["api", "auto", "command"])
 def test_a_program_from_the_cache_loads_what_it_needs(code: str, tmp_path: Path) -> None:
     modules(code, tmp_path, str(PROGRAM))
     loaded = modules(code, tmp_path, str(PROGRAM))

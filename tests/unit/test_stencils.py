@@ -8,13 +8,23 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from wasmine.compiler.architecture.x86_64_decoder import decode
 from wasmine.compiler.baseline import drafts as drafts_module
 from wasmine.compiler.baseline.drafts import drafts
-from wasmine.compiler.baseline.extraction import straighten
+from wasmine.compiler.baseline.extraction import is_merged, straighten, widened
 from wasmine.compiler.baseline.generator import ObjectReader, library_for_host
 from wasmine.compiler.baseline.locations import SLOT, Location
 from wasmine.compiler.baseline.stencilir import module_text
-from wasmine.compiler.baseline.stencils import HoleKind, Library, Operation, Piece, rename
+from wasmine.compiler.baseline.stencils import (
+    BITS,
+    Field,
+    HoleKind,
+    Library,
+    Operation,
+    Piece,
+    Stencil,
+    rename,
+)
 from wasmine.compiler.target import STENCILS, emit_object, host_machine
 from wasmine.errors import InternalError, TrapCode
 from wasmine.wasm.opcodes import BY_NAME, Opcode
@@ -255,6 +265,23 @@ def test_accesses(bench: Bench, name: str) -> None:
         check_rest(before, after, where[0] if operation.has_result else None)
 
 
+def long_form(code: bytes) -> bytes:
+    """The code with the long forms of VEX prefixes, as stencils have it."""
+    return b"".join(widened(code[row.start : row.end]) for row in decode(code))
+
+
+def comparable(code: bytes, stencil: Stencil) -> bytes:
+    """The code without values, and without the registers of lanes that do not matter."""
+    made = bytearray(code)
+    for offset, size, *_ in stencil.values:
+        made[offset : offset + size] = bytes(size)
+    for row in decode(code):
+        for _, fields in row.registers:
+            if is_merged(row, fields):
+                made[fields[0][0]] |= BITS[Field.VEX_V][0]
+    return bytes(made)
+
+
 def test_renaming_gives_what_llvm_does(monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
     """The same stencils made by LLVM for other registers, where it takes no shorter instructions."""
     wanted = [draft for draft in drafts() if draft.name in SCALAR and draft.has_result]
@@ -271,12 +298,10 @@ def test_renaming_gives_what_llvm_does(monkeypatch: pytest.MonkeyPatch, library:
             if len(locations) < len(stencil.registers):
                 locations.append("o")
             renamed = rename(stencil, tuple(locations)).code
-            made = bytearray(straighten(*file.function(f"s{number}"))[0])
-            if len(made) == len(renamed):
-                for offset, size, *_ in stencil.values:
-                    made[offset : offset + size] = bytes(size)
+            made = straighten(*file.function(f"s{number}"))[0]
+            if len(made) == len(long_form(renamed)):
                 compared += 1
-                assert made == renamed, draft
+                assert comparable(made, stencil) == comparable(long_form(renamed), stencil), draft
     assert compared > 200
 
 
@@ -286,7 +311,7 @@ def test_large_offsets_and_addresses(library: Library) -> None:
     far = library["i32.load", 6, (0xFFFF_FFFF).to_bytes(4, "little"), 0x7FFF_FFFF]
     assert near.endswith((1024).to_bytes(4, "little"))
     assert far.endswith(b"\xff\xff\xff\x7f")
-    assert b"\xff\xff\xff\xff" in far
+    assert b"\xff\xff\xff\xff" in bytes(far)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "." in name and "x" in name[:5]])

@@ -16,6 +16,9 @@ PRELUDE = """
 import wasmtime
 from wasmine import *
 from wasmine.errors import TrapCode
+import os
+if tier := os.environ.get("WASMINE_TEST_TIER"):
+    Engine.__init__.__kwdefaults__["tier"] = tier
 def instance(text, imports=None, **options):
     return Instance(Module(bytes(wasmtime.wat2wasm(text))), imports, **options)
 def trap(function, *arguments):

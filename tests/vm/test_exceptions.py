@@ -12,6 +12,8 @@ from wasmine.types import I32, I64
 
 from .harness import resident_bytes, run_script, trap_of
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 OPT_LEVELS = ("none", "light", "O2")
 
 CATCHING = """(module

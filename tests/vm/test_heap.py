@@ -23,6 +23,8 @@ from wasmine.vm.heap import Heap
 
 from .harness import resident_bytes, run_script, trap_of
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 MIB = 1 << 20
 
 NODES = """

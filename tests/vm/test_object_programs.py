@@ -10,6 +10,8 @@ import pytest
 from tests.harness import instance
 from wasmine.vm import heap
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 TREE = """
 (module
   ;; A treap: a search tree by key that is a heap by priority; values are objects themselves.

@@ -18,6 +18,8 @@ from wasmine import (
 
 from .harness import trap_of
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 OPT_LEVELS = ("none", "light", "O2")
 PROGRAMS = Path(__file__).parent / "programs"
 

@@ -10,6 +10,8 @@ from wasmine.types import FUNCREF
 
 from .harness import run_script, trap_of
 
+pytestmark = pytest.mark.usefixtures("every_tier")
+
 N = 10_000_000
 
 SUMS = """(module

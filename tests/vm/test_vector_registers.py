@@ -10,6 +10,11 @@ from tests.harness import instance
 from wasmine import Engine, Instance
 
 ENGINES = {"optimized": Engine(), "baseline": Engine(tier="baseline")}
+CALLS = {
+    "alone": "",
+    "calling": "(call $nothing)",
+    "catching": "(block $caught (try_table (catch_all $caught) (call $throwing)))",
+}
 COUNTS = (1, 3, 7, 8, 12, 20)
 ROUNDS = 9
 STEPS = {
@@ -32,7 +37,7 @@ STEPS = {
 """By type: a step that makes one local of itself and the next, its start, and its bits as an i64."""
 
 
-def function(type_: str, count: int, *, calls: bool) -> str:
+def function(type_: str, count: int, calls: str) -> str:
     """A function of the number of rounds; it gives all locals folded into one number."""
     step, start, bits = STEPS[type_]
     names = [f"(local.get $v{number})" for number in range(count)]
@@ -41,7 +46,7 @@ def function(type_: str, count: int, *, calls: bool) -> str:
     )
     steps = "\n".join(
         f"(local.set $v{number} {step.format(a=names[number], b=names[(number + 1) % count])})"
-        + ("(call $nothing)" if calls and number % 4 == 1 else "")
+        + (CALLS[calls] if number % 4 == 1 else "")
         for number in range(count)
     )
     folds = "\n".join(
@@ -62,10 +67,7 @@ def function(type_: str, count: int, *, calls: bool) -> str:
 @cache
 def program(engine: str) -> Instance:
     functions = "\n".join(
-        function(type_, count, calls=calls)
-        for type_ in STEPS
-        for count in COUNTS
-        for calls in (False, True)
+        function(type_, count, calls) for type_ in STEPS for count in COUNTS for calls in CALLS
     )
     # What is called changes every register that it may.
     noise = "\n".join(
@@ -76,14 +78,16 @@ def program(engine: str) -> Instance:
       (func $nothing (local {"f64 " * 20})
         (local.set 0 (f64.const 1e9))
         (loop {noise}))
+      (tag $thrown)
+      (func $throwing (call $nothing) (throw $thrown))
       {functions})"""
     return instance(text, engine=ENGINES[engine])
 
 
-@pytest.mark.parametrize("calls", [False, True], ids=["alone", "calling"])
+@pytest.mark.parametrize("calls", CALLS)
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("type_", STEPS)
-def test_many_locals(type_: str, count: int, calls: bool) -> None:
+def test_many_locals(type_: str, count: int, calls: str) -> None:
     name = f"{type_} {count} {calls}"
     found, expected = (program(engine).exports[name](ROUNDS) for engine in ENGINES)
     assert found == expected

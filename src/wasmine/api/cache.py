@@ -39,6 +39,8 @@ from wasmine.api.cachefile import (
 from wasmine.frozen import Frozen
 
 DEFAULT_LIMIT: Final = 2 << 30
+PATIENCE: Final = 0.5
+"""Seconds that an update waits for others."""
 STALE_SECONDS: Final = 3600
 """A file that is still unfinished after so long is nobody's: its writer was killed."""
 
@@ -109,23 +111,17 @@ class Cache:
                 return False
         return True
 
-    def update(
-        self,
-        key: Key,
-        merge: Callable[[Entry | None], Sequence[Buffer] | None],
-        *,
-        wait: bool = True,
-    ) -> bool:
+    def update(self, key: Key, merge: Callable[[Entry | None], Sequence[Buffer] | None]) -> bool:
         """Store what `merge` makes of the entry that there is now, or leave it if it gives None.
 
-        No other process updates the cache meanwhile, where the file system has locks. Without `wait`
-        nothing is stored if another is about to. Says whether something was stored.
+        No other process updates the cache meanwhile, where the file system has locks. It is waited for,
+        PATIENCE at most: then nothing is stored. Says whether something was.
         """
         with self._opened(create=True) as directory:
             if directory is None:
                 return False
             try:
-                with _locked(directory, "updating", wait=wait) as alone:
+                with _locked(directory, "updating", PATIENCE) as alone:
                     if not alone:
                         return False
                     entry = read(directory, key)
@@ -189,7 +185,7 @@ class Cache:
 
         Does nothing if another process is about to.
         """
-        with _locked(directory, "evicting", wait=False) as alone:
+        with _locked(directory, "evicting") as alone:
             if not alone:
                 return
             total = 0
@@ -231,24 +227,31 @@ def _record(directory: int, size: int) -> int:
 
 
 @contextlib.contextmanager
-def _locked(directory: int, name: str, *, wait: bool) -> Iterator[bool]:
-    """Hold the lock of this name; says whether it is held, which without `wait` another may.
+def _locked(directory: int, name: str, patience: float = 0.0) -> Iterator[bool]:
+    """Hold the lock of this name; says whether it is held, which another process may do.
 
-    It counts as held where the file system has no locks. Raises OSError if it cannot be made.
+    `patience` is in seconds: who holds it may have been stopped. It counts as held where the file system
+    has no locks. Raises OSError if it cannot be made.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(name, flags, PRIVATE, dir_fd=directory)
     try:
-        held = True
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            held = False
-        except OSError:
-            pass
+        end = time.monotonic() + patience
+        while not (held := _try_to_lock(fd)) and time.monotonic() < end:
+            time.sleep(0.002)
         yield held
     finally:
         os.close(fd)
+
+
+def _try_to_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _remove(directory: int, name: str) -> None:

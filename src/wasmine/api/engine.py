@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, get_args
 
 from wasmine.abi.codespace import X86_64
 from wasmine.api import loading
@@ -30,6 +30,16 @@ LARGE: Final = 1 << 19
 
 Progress: TypeAlias = Callable[[int, int], None]
 Tier: TypeAlias = Literal["auto", "baseline", "optimized"]
+
+
+class EngineOptions(TypedDict):
+    """The parameters of Engine."""
+
+    opt_level: str
+    memory: MemoryStyle
+    features: Features
+    tier: Tier
+    cache: bool | str | os.PathLike[str]
 
 
 @public
@@ -69,6 +79,10 @@ class Engine:
         self.features: Final = features
         self.tier: Final[Tier] = tier
         self.cache: Final = of_option(cache)
+        self.options: Final = EngineOptions(
+            opt_level=opt_level, memory=memory, features=features, tier=tier, cache=cache
+        )
+        """What an engine like this is made with, in another process too."""
         self.signatures: Final = SignatureRegistry()
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from wasmine.abi.image import Image
 from wasmine.api import archive, tiering
-from wasmine.api.engine import Engine, Progress, Tier
+from wasmine.api.engine import Engine, EngineOptions, Progress
 from wasmine.api.savedcode import SavedArtifact, SavedCode
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
@@ -273,9 +273,7 @@ class Module:
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        engine = self.engine
-        options = (engine.opt_level, engine.memory, engine.features, engine.tier)
-        return (_from_bytes, (self.info.data, *options))
+        return (_from_bytes, (self.info.data, self.engine.options))
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -290,8 +288,5 @@ def _engine_for(engine: object) -> Engine:
     return engine
 
 
-def _from_bytes(
-    data: bytes, opt_level: str, memory: MemoryStyle, features: Features, tier: Tier
-) -> Module:
-    engine = Engine(opt_level=opt_level, memory=memory, features=features, tier=tier)
-    return Module(data, engine=engine)
+def _from_bytes(data: bytes, options: EngineOptions) -> Module:
+    return Module(data, engine=Engine(**options))

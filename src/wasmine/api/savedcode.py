@@ -113,8 +113,7 @@ class SavedCode:
                 return None
             return [space.snapshot(), self.constants, count.to_bytes(_COUNT_SIZE, "little")]
 
-        # Who is about to store something is not waited for: programs are to end at once.
-        self._cache.update(self._key, merge, wait=False)
+        self._cache.update(self._key, merge)
 
 
 def _count(entry: Entry) -> int:

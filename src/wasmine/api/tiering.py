@@ -14,24 +14,26 @@ import atexit
 import contextlib
 import functools
 import os
-import random
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from wasmine.abi.image import Image
 from wasmine.api.loading import module_key
-from wasmine.api.worker import Job, compile_hot
-from wasmine.api.workers import Pool, Source, processors
 from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 
 if TYPE_CHECKING:
+    import random
+
     from wasmine.api.cache import Cache
     from wasmine.api.cachefile import Entry, Key
     from wasmine.api.engine import Engine
+    from wasmine.api.worker import Job
+    from wasmine.api.workers import Pool, Source
     from wasmine.compiler.module import MemoryStyle
     from wasmine.vm.codespace import CodeSpace
     from wasmine.wasm.module import ModuleInfo
@@ -56,16 +58,24 @@ class Policy(NamedTuple):
 
 policy = Policy()
 
+Hot: TypeAlias = tuple[int, int]
+"""A function, and the offset in the module of a loop that it is to be taken over at, or -1."""
+
 MAXIMUM_WORKERS: Final = 4
 BETWEEN_RELEASES: Final = 1.0
 BETWEEN_STORES: Final = 2.0
 """Seconds."""
+TOGETHER: Final = 16
+"""How many functions and loops that wait for a worker are compiled together."""
 KEPT_IMAGES: Final = 64
 """How many pieces of a module's optimised code the cache has at most: each is mapped by itself."""
 
 
 @functools.cache
 def _pool() -> Pool:
+    # Short programs never have one.
+    from wasmine.api.workers import Pool, processors
+
     return Pool(max(1, min(processors() - 1, MAXIMUM_WORKERS)))
 
 
@@ -81,7 +91,6 @@ class Tiers:
         self._opt_level = engine.opt_level
         self._space = weakref.ref(space)
         self._policy = policy
-        self._source = Source(info.data)
         self._since = 0.0
         """When the first counter ran out."""
         self._counts: dict[tuple[int, int], int] = {}
@@ -91,8 +100,14 @@ class Tiers:
         self._takeovers: dict[tuple[int, int], int] = {}
         """Where to go on: by function and the offset of a loop."""
         self._optimised: set[int] = set()
-        self._requested: set[tuple[int, int]] = set()
-        """What workers are at, or have failed with: functions and offsets of loops, or -1."""
+        self._requested: set[Hot] = set()
+        """What has been asked for, and may have failed."""
+        self._waiting: deque[list[Hot]] = deque()
+        """What no worker has yet."""
+        self._sent: set[object] = set()
+        """Jobs that workers are at."""
+        self._failed = False
+        """Whether a job for several functions has had no result."""
         self._replaced = False
         """Whether code may have been replaced since memory was last given back."""
         self._released = 0.0
@@ -152,21 +167,49 @@ class Tiers:
         if (local, offset) in self._requested or (offset < 0 and local in self._optimised):
             return 0
         self._requested.add((local, offset))
+        if self._policy.at_once is not None:
+            from wasmine.api.worker import compile_hot
+
+            self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
+            return self._takeovers.get((local, offset), 0)
+        self._waiting.append([(local, offset)])
+        self._send(space)
+        return 0
+
+    def _send(self, space: CodeSpace) -> None:
+        """Give what waits to a worker, unless they have enough to do: then it gets more company."""
+        if len(self._sent) >= MAXIMUM_WORKERS or not self._waiting:
+            return
+        hot = self._waiting.popleft()
+        if not self._failed:
+            with contextlib.suppress(IndexError):  # another thread may take some too
+                while len(hot) < TOGETHER:
+                    hot += self._waiting.popleft()
+        token = object()
+        self._sent.add(token)
+        done = functools.partial(_arrived, weakref.ref(self), token, hot)
+        if not _pool().submit(self._source, self._job(space, hot), done):
+            self._sent.discard(token)
+
+    @functools.cached_property
+    def _source(self) -> Source:
+        from wasmine.api.workers import Source
+
+        return Source(self._info.data)
+
+    def _job(self, space: CodeSpace, hot: list[Hot]) -> Job:
         first = self._info.imported_functions
-        job = Job(
+        from wasmine.api.worker import Job
+
+        return Job(
             0,
             self._info.features,
             self._styles,
             self._opt_level,
-            (first + local,),
-            loops=() if offset < 0 else ((first + local, offset),),
+            tuple(sorted({first + local for local, _ in hot})),
+            loops=tuple((first + local, offset) for local, offset in hot if offset >= 0),
             warm=tuple(first + each for each in self._warm(space)),
         )
-        if self._policy.at_once is not None:
-            self._install(space, compile_hot(self._info, job))
-            return self._takeovers.get((local, offset), 0)
-        _pool().submit(self._source, job, functools.partial(_arrived, weakref.ref(self)))
-        return 0
 
     def _warm(self, space: CodeSpace) -> Iterator[int]:
         """Functions that have been called often, and have no better code yet."""
@@ -178,12 +221,20 @@ class Tiers:
 
     # --- installing ------------------------------------------------------------------------------
 
-    def arrived(self, result: bytes) -> None:
-        """A worker has made an Image. Called in the pool's thread."""
+    def arrived(self, token: object, hot: list[Hot], result: bytes | None) -> None:
+        """A worker has made an Image, or could not. Called in the pool's thread."""
+        self._sent.discard(token)
         space = self._space()
-        if space is not None:
+        if space is None:
+            return
+        if result is not None:
             self._install(space, Image.from_bytes(result))
             self._kept.add(result)
+        elif len(hot) > 1:
+            # One of them is to blame. From now on each is alone.
+            self._failed = True
+            self._waiting += [[each] for each in hot]
+        self._send(space)
 
     def _install(self, space: CodeSpace, image: Image | Code) -> None:
         try:
@@ -210,6 +261,8 @@ class Tiers:
     def forget_requests(self) -> None:
         """Ask anew: the workers are those of the parent process."""
         self._requested.clear()
+        self._waiting.clear()
+        self._sent.clear()
 
 
 class _Kept:
@@ -272,10 +325,12 @@ def attach(
     space.on_count = Tiers(info, styles, engine, space).on_count
 
 
-def _arrived(tiers: weakref.ref[Tiers], result: bytes | None) -> None:
+def _arrived(
+    tiers: weakref.ref[Tiers], token: object, hot: list[Hot], result: bytes | None
+) -> None:
     found = tiers()
-    if found is not None and result is not None:
-        found.arrived(result)
+    if found is not None:
+        found.arrived(token, hot, result)
 
 
 _all: Final[weakref.WeakSet[Tiers]] = weakref.WeakSet()

@@ -128,8 +128,8 @@ class CodeSpace:
         self._counters[number] = value
 
     def compiled_functions(self) -> list[int]:
-        """The functions that have been compiled when they were called."""
-        return [function.local for function in self._placed.functions]
+        """The functions that have been compiled when they were called, here or where a snapshot is from."""
+        return self._placed.locals()
 
     # --- addresses -------------------------------------------------------------------------------
 

@@ -64,8 +64,18 @@ class PlacedCode:
 
     def last_of(self, local: int) -> PlacedFunction | None:
         """The code of a function that was placed last."""
-        found = [placed for placed in self.present() if placed.local == local]
-        return found[-1] if found else None
+        for placed in reversed(self.functions):
+            if placed.local == local and placed.start not in self._released:
+                return placed
+        restored = self._restored
+        if restored is None or local not in restored.locals:
+            return None
+        return restored.function(list(restored.locals).index(local))
+
+    def locals(self) -> list[int]:
+        """The functions that there has been code of."""
+        first = [] if self._restored is None else list(self._restored.locals)
+        return first + [placed.local for placed in self.functions]
 
     def replaced(
         self, is_current: Callable[[PlacedFunction], bool], used: Collection[int]

@@ -1,28 +1,29 @@
 """Runs one module in many child processes, whose cache is in trouble.
 
-The arguments are the trouble and a number. Every run of the module must give the right result; what it
+The arguments are the trouble, a number and the engine's tier. Every run of the module must give the right result; what it
 compiled is in the cache, or not. Children are forked from a process that has loaded everything but
 compiled nothing, so that they start fast.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
 import itertools
 import os
 import random
 import resource
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
 
 import wasmine
-from wasmine.api import cache, pipeline
+from wasmine.api import cache, firstcalls, pipeline
 from wasmine.api.cachekeys import make_key
 
 MODULE = """
@@ -40,14 +41,14 @@ MODULE = """
 """
 BINARY = wasmine.wat2wasm(MODULE)
 DIRECTORY = Path(os.environ["WASMINE_CACHE_DIR"])
-LOADED = (llvmlite.binding, pipeline)
+TIER: Any = sys.argv[3]
+LOADED = (llvmlite.binding, firstcalls, pipeline)
 
 
 def work() -> bool:
     """Whether everything about the module is right."""
-    instance = wasmine.Instance(
-        wasmine.Module(BINARY), {"env": {"double": lambda value: 2 * value}}
-    )
+    module = wasmine.Module(BINARY, engine=wasmine.Engine(tier=TIER))
+    instance = wasmine.Instance(module, {"env": {"double": lambda value: 2 * value}})
     try:
         instance.exports.trap()
     except wasmine.Trap as trap:
@@ -64,6 +65,7 @@ def child(before: Callable[[], object] = lambda: None, run: Callable[[], bool] =
     try:
         before()
         status = 0 if run() else 2
+        atexit._run_exitfuncs()  # which os._exit leaves out
     finally:
         os._exit(status)
 
@@ -81,8 +83,16 @@ def check() -> None:
 
 
 def stored() -> list[str]:
-    """The entries that there are."""
-    return sorted(file.name for file in DIRECTORY.glob("*-*") if not file.name.startswith("new-"))
+    """The entries that there are, but for the stencils, which take seconds to make."""
+    names = (file.name for file in DIRECTORY.glob("*-*"))
+    return sorted(name for name in names if not name.startswith(("new-", "stencils-")))
+
+
+def clear() -> None:
+    """Remove all but the stencils."""
+    for file in DIRECTORY.glob("*"):
+        if not file.name.startswith("stencils-"):
+            file.unlink()
 
 
 def kill(times: int) -> None:
@@ -94,7 +104,7 @@ def kill(times: int) -> None:
     killed = 0
     for attempt in range(times):
         if attempt % 3:
-            shutil.rmtree(DIRECTORY, ignore_errors=True)
+            clear()
         number = child()
         time.sleep(choose.random() * duration)
         os.kill(number, signal.SIGKILL)

@@ -221,7 +221,7 @@ def _select_on(
     """Choose between the two topmost operands. Registers are filled before flags are set."""
     stack = f.stack
     class_ = class_of(type_)
-    if stack[-2] in f.temporaries or class_ == VECTOR:
+    if stack[-2] in f.temporaries:
         second, kept = stack.pop(), f.pop_owned(class_)
         negated ^= 1
     else:

@@ -82,12 +82,12 @@ def straighten(
     inner: list[tuple[int, int, _Line | str]] = []
     outer: list[tuple[int, str]] = []
     small = (
-        sum(6 if line.condition is not None else len(_widened(line.code)) for line in lines) < 128
+        sum(6 if line.condition is not None else len(widened(line.code)) for line in lines) < 128
     )
     for line in lines:
         starts[line.row.start] = len(made)
         if line.condition is None:
-            made += _widened(line.code)
+            made += widened(line.code)
         elif line.to != NEXT and isinstance(line.to, str):
             made += _jump(line.condition, 4)
             outer.append((len(made) - 4, line.to))
@@ -108,7 +108,7 @@ def straighten(
     return bytes(made), moved, outer
 
 
-def _widened(code: bytes) -> bytes:
+def widened(code: bytes) -> bytes:
     """An instruction with the long form of a VEX prefix, which has room for all sixteen registers."""
     if code[0] != _SHORT_VEX:
         return code
@@ -292,7 +292,7 @@ class Extraction:
             for number in row.implied:
                 uses |= 1 << number
             for number, fields in row.registers:
-                if number >= FIRST_TAKEN and _is_merged(row, fields):
+                if number >= FIRST_TAKEN and is_merged(row, fields):
                     self._read_less_used(fields)
                 elif number in wanted:
                     self._release(number, fields)
@@ -327,7 +327,7 @@ class Extraction:
                 raise InternalError("an operand that the code does not have")
 
 
-def _is_merged(row: Instruction, fields: tuple[tuple[int, int], ...]) -> bool:
+def is_merged(row: Instruction, fields: tuple[tuple[int, int], ...]) -> bool:
     """Whether a register is only where lanes come from that do not matter."""
     return row.opcode in _MERGING and fields[0][1] == Field.VEX_V
 
@@ -340,17 +340,24 @@ def _is_jump(row: Instruction) -> bool:
     return row.opcode in (_JUMP, _SHORT_JUMP) or _is_conditional(row)
 
 
+_COPIES: Final = frozenset((0x89, 0x8B, 0x0F28, 0x0F6F))
+
+
 def may_share(alias: str, stencil: Stencil) -> bool:
     """Whether a stencil still works when its result is where the operands are that `alias` says.
 
-    It does if it reads them last in the first instruction that names the result.
+    It does if it reads them last in the first instruction that names the result. A copy from the one
+    to the other shows that there is shorter code.
     """
     rows = list(decode(stencil.code))
     fields = stencil.registers[0]
     if not fields or any(map(_is_jump, rows)):
         return not fields
     first = min(offset for offset, _ in fields)
-    end = next(row.end for row in rows if row.start <= first < row.end)
+    row = next(row for row in rows if row.start <= first < row.end)
+    end = row.end
+    if row.opcode in _COPIES and not row.displacement[1] and len(rows) > 1:
+        return False
     return all(
         offset < end
         for index, letter in enumerate(alias)

@@ -5,6 +5,7 @@ What is frequent is done in the loop itself, as in the optimising compiler.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, count, islice
 from typing import Any, Final, TypeAlias, cast
@@ -38,7 +39,7 @@ Handler: TypeAlias = Callable[[FunctionState, int, Any], bool | None]
 """Compiles one instruction: (state, position in the body, immediate). True if nothing behind it in its
 block can be reached."""
 
-HANDLED, CONSTANT, BINARY, UNARY, LOAD, STORE = range(6)
+HANDLED, CONSTANT, UNARY, BINARY, COMMUTING, LOAD, STORE = range(7)
 """What the loop does for a row: call its handler, or take a stencil in one of these ways."""
 
 TABLES: Final = (
@@ -60,7 +61,7 @@ MAXIMUM_OFFSET: Final = 1 << 31
 
 Row: TypeAlias = tuple[int, Any, int, int]
 """The way, the handler, the constants or the stencil's name, the class of the operands, that of the result."""
-_SCALARS: Final = frozenset(("mvp", "sign-extension", "nontrapping-float-to-int"))
+COMMUTES: Final = re.compile(r"^i\d\d\.(add|mul|and|or|xor)$")
 
 
 def _row(opcode: Opcode) -> Row:
@@ -76,7 +77,8 @@ def _row(opcode: Opcode) -> Row:
             return (LOAD, opcode.name, GENERAL, _class(results))
         return (STORE, opcode.name, operand, GENERAL)
     if len(results) == 1 and len(params) in (1, 2) and {*map(class_of, params)} == {operand}:
-        return (BINARY if len(params) == 2 else UNARY, opcode.name, operand, _class(results))
+        kind = COMMUTING if COMMUTES.search(opcode.name) else BINARY
+        return (kind if len(params) > 1 else UNARY, opcode.name, operand, _class(results))
     return (HANDLED, None, 0, 0)
 
 
@@ -155,8 +157,11 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
                 if first in temporaries:
                     free_lists[0].append(first)
                 continue
-        second = pop() if kind == BINARY else b""
+        second = pop() if BINARY <= kind < LOAD else b""
         first = pop()
+        if kind == COMMUTING and (second in temporaries or type(first) is bytes):
+            # The first operand is the one that instructions overwrite.
+            first, second = second, first
         # Where the result goes: to the local that it is for, over an operand, or to a free register.
         result = -1
         if follower in SETTING:
@@ -188,7 +193,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
                 free = free_lists[result_class]
                 result = free.pop() if free else f.take(result_class)
             push(result)
-        if kind == BINARY:
+        if BINARY <= kind < LOAD:
             piece = library[function, result, first, second]
         elif kind == UNARY:
             piece = library[function, result, first]

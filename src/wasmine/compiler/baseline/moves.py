@@ -22,7 +22,7 @@ _MOST: Final = 1 << 16
 class Moves(dict[tuple[int, Location], bytes]):
     """The instructions that copy a value, by location to and location from.
 
-    They change flags if the value is zero, and RAX or xmm15 between places in the frame, RAX for large
+    They change flags if the value is zero, and RAX or xmm10 between places in the frame, RAX for large
     constants.
     """
 

@@ -93,7 +93,9 @@ def choose(f: FunctionState) -> None:
     f.used = frozenset(location for location in locals_ if location < SLOT)
     if R9 in f.used:
         f.free.remove(R9)
-    f.temporaries -= f.used
+    # What no local has is for operands, and taken last.
+    f.free_vectors[:0] = vectors
+    f.temporaries = (f.temporaries | frozenset(vectors)) - f.used
     f.saved_locals = [
         index
         for index, location in enumerate(locals_)

@@ -33,7 +33,7 @@ from __future__ import annotations
 import marshal
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from wasmine.compiler.baseline.locations import FIRST_VECTOR, SLOT, Location
+from wasmine.compiler.baseline.locations import FIRST_VECTOR, SLOT
 from wasmine.errors import InternalError
 
 
@@ -173,8 +173,11 @@ _HIGH_REGISTERS: Final = 0x60
 """The bits of a long VEX prefix that a short one has not; they are set if they are not needed."""
 _SHORT_FORMS: Final = {0x81: 0x83, 0x69: 0x6B}
 _CONSTANT_LETTERS: Final = ("z", "c", "k")
-_MOST: Final = 1 << 17
-"""Pieces that are kept."""
+_MOST: Final = 1 << 15
+"""Pieces that are kept: some 10 MB."""
+
+_BYTES: Final = {number: number.to_bytes(1, "little", signed=True) for number in range(-128, 128)}
+_MASKS: Final = {size: (1 << 8 * size) - 1 for size in (1, 4, 8)}
 
 Kind: TypeAlias = int | str
 """Of a location: a register's number, `l`, `z`, `c`, `k`, or `o` for an offset."""
@@ -212,9 +215,9 @@ class Library(dict[tuple[Any, ...], Piece]):
         return name in self._packed
 
     def __missing__(self, key: tuple[Any, ...]) -> Piece:
-        name, *locations = key
-        operation = self.operation(name)
-        kinds, numbers = _classify(operation, locations)
+        name = key[0]
+        operation = self._operations.get(name) or self.operation(name)
+        kinds, numbers = _classify(operation.types, key)
         template = self._templates.get((name, kinds))
         if template is None:
             template = self._templates[name, kinds] = self._compose(name, operation, kinds)
@@ -238,6 +241,9 @@ class Library(dict[tuple[Any, ...], Piece]):
 
     def _compose(self, name: str, operation: Operation, kinds: tuple[Kind, ...]) -> Template:
         """A stencil with its registers, and the moves around it that it needs."""
+        exact = _exact(operation, kinds)
+        if exact is not None:
+            return rename(exact, kinds)
         best: _Plan | None = None
         least = (0, 0)
         for pattern, stencil in operation.stencils.items():
@@ -295,36 +301,46 @@ def dump(constants: bytes, operations: dict[str, Operation], vectors: int) -> by
     return marshal.dumps((constants, packed, vectors))
 
 
-def _classify(
-    operation: Operation, locations: list[Location]
-) -> tuple[tuple[Kind, ...], list[int]]:
-    """The kind of each location, and the number that goes into its fields.
+def _classify(types: str, key: tuple[Any, ...]) -> tuple[tuple[Kind, ...], list[int]]:
+    """The kind of each location of a key, and the number that goes into its fields.
 
     One number more is the sum of a constant address and the static offset.
     """
     kinds: list[Kind] = []
     numbers: list[int] = []
     total = 0
-    for location, type_ in zip(locations, operation.types, strict=True):
-        if not isinstance(location, int):
-            number = int.from_bytes(location, "little", signed=type_ in _SIGNED)
-            limit = number
+    for type_, location in zip(types, key[1:], strict=True):
+        if type_ == OFFSET:
+            kinds.append(OFFSET)
+            numbers.append(location)
+        elif not isinstance(location, int):
+            number = limit = int.from_bytes(location, "little", signed=type_ in _SIGNED)
             if type_ == "m":
-                limit = total = number + locations[-1]  # type: ignore[operator]
+                limit = total = number + key[-1]
             small = type_ in _NARROW or -(1 << 31) < limit < 1 << 31
             kinds.append(("c" if small else "k") if number else "z")
-        elif type_ == OFFSET:
-            kinds.append(OFFSET)
-            number = location
+            numbers.append(number)
         elif location < SLOT:
             kinds.append(location)
-            number = 0
+            numbers.append(0)
         else:
             kinds.append("l")
-            number = location - SLOT
-        numbers.append(number)
+            numbers.append(location - SLOT)
     numbers.append(total)
     return tuple(kinds), numbers
+
+
+def _exact(operation: Operation, kinds: tuple[Kind, ...]) -> Stencil | None:
+    """The stencil that takes these kinds as they are, if there is one: mostly there is."""
+    result = kinds[0] if operation.has_result else None
+    letters = ["r" if isinstance(kind, int) else kind for kind in kinds]
+    if letters[-1] == OFFSET:
+        letters.pop()
+    if isinstance(result, int):
+        for index in range(1, len(letters)):
+            if kinds[index] == result:
+                letters[index] = "0"
+    return operation.stencils.get("".join(letters))
 
 
 class _Plan(NamedTuple):
@@ -430,7 +446,7 @@ def rename(stencil: Stencil, places: tuple[Kind, ...]) -> Template:
                 for value in values
             ]
             holes = [hole._replace(offset=hole.offset - (hole.offset > start)) for hole in holes]
-    return Template(bytes(code), tuple(values), tuple(holes))
+    return Template(bytes(code), tuple(sorted(values, reverse=True)), tuple(holes))
 
 
 def _join(parts: list[Template]) -> Template:
@@ -451,19 +467,26 @@ def _join(parts: list[Template]) -> Template:
 
 def _fill(template: Template, numbers: list[int]) -> Piece:
     """The template with its values filled in, in as few bytes as they need."""
-    code = bytearray(template.code)
     holes = template.holes
+    if not template.values:
+        return _finished(template.code, holes)
+    code = bytearray(template.code)
     for offset, size, operand, sign, addend, kind, at in template.values:
         number = numbers[operand] * sign + addend
-        if kind != ValueKind.PLAIN and -128 <= number < 128:
+        if kind and -128 <= number < 128:
             kept = _shorten(code, kind, at, number)
-            del code[offset + kept : offset + 4]
-            holes = tuple(
-                hole._replace(offset=hole.offset - 4 + kept) if hole.offset > offset else hole
-                for hole in holes
-            )
-            size = kept
-        code[offset : offset + size] = (number & (1 << 8 * size) - 1).to_bytes(size, "little")
+            code[offset : offset + 4] = _BYTES[number] if kept else b""
+            if holes:
+                holes = tuple(
+                    hole._replace(offset=hole.offset - 4 + kept) if hole.offset > offset else hole
+                    for hole in holes
+                )
+        else:
+            code[offset : offset + size] = (number & _MASKS[size]).to_bytes(size, "little")
+    return _finished(code, holes)
+
+
+def _finished(code: bytes | bytearray, holes: tuple[Hole, ...]) -> Piece:
     piece = Piece(code)
     if holes:
         piece.holes = holes

@@ -13,6 +13,7 @@ from wasmine.compiler.baseline.locations import (
     SLOT,
     VECTOR,
     VM,
+    WIDE_CONSTANTS,
     class_of,
 )
 from wasmine.compiler.baseline.state import FunctionState
@@ -31,6 +32,13 @@ def _float_const(f: FunctionState, _position: int, bits: int) -> None:
     else:
         f.add(asm.xor_x(register - FIRST_VECTOR, register - FIRST_VECTOR))
     f.stack.append(register)
+
+
+def _extend_unsigned(f: FunctionState, _position: int, _: Any) -> None:
+    # Wherever an i32 is, zeros follow; but a constant of an i64 that has only 4 bytes is positive.
+    value = f.stack[-1]
+    if isinstance(value, bytes):
+        f.stack[-1] = WIDE_CONSTANTS[int.from_bytes(value, "little")]
 
 
 def local_set(f: FunctionState, _position: int, index: int) -> None:
@@ -114,6 +122,7 @@ def _global_set(f: FunctionState, position: int, index: int) -> None:
 HANDLERS: Final[dict[str, Handler]] = {
     "f32.const": _float_const,
     "f64.const": _float_const,
+    "i64.extend_i32_u": _extend_unsigned,
     "local.set": local_set,
     "local.tee": _local_tee,
     "drop": _drop,
