@@ -92,6 +92,8 @@ class FunctionState(Emission):
         self.height = 0
         """The highest operand that has been in its place, plus one."""
         self.labels: list[Label] = []
+        self.hidden = 0
+        """How many operands there are now that the module has not pushed."""
         self.convention = context.convention(context.type_index(local_index))
         self.steps: Iterator[tuple[int, int, Any, int]] = iter(())
         """What is left of the body: a handler that deals with the next instruction too takes it out."""
