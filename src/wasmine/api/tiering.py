@@ -65,8 +65,8 @@ MAXIMUM_WORKERS: Final = 4
 BETWEEN_RELEASES: Final = 1.0
 BETWEEN_STORES: Final = 2.0
 """Seconds."""
-TOGETHER: Final = 16
-"""How many functions and loops that wait for a worker are compiled together."""
+LARGE: Final = 1 << 15
+"""Bytes of a function that takes LLVM many seconds; smaller ones are compiled together up to that."""
 KEPT_IMAGES: Final = 64
 """How many pieces of a module's optimised code the cache has at most: each is mapped by itself."""
 
@@ -76,7 +76,8 @@ def _pool() -> Pool:
     # Short programs never have one.
     from wasmine.api.workers import Pool, processors
 
-    return Pool(max(1, min(processors() - 1, MAXIMUM_WORKERS)))
+    # With two a large function does not keep the others waiting.
+    return Pool(max(2, min(processors() - 1, MAXIMUM_WORKERS)))
 
 
 class Tiers:
@@ -102,10 +103,11 @@ class Tiers:
         self._optimised: set[int] = set()
         self._requested: set[Hot] = set()
         """What has been asked for, and may have failed."""
-        self._waiting: deque[list[Hot]] = deque()
-        """What no worker has yet."""
-        self._sent: set[object] = set()
-        """Jobs that workers are at."""
+        self._waiting: deque[Hot] = deque()
+        self._large: deque[Hot] = deque()
+        """What no worker has yet, small and large functions."""
+        self._sent: dict[object, int] = {}
+        """Jobs that workers are at, with the size of their first function."""
         self._failed = False
         """Whether a job for several functions has had no result."""
         self._replaced = False
@@ -172,24 +174,42 @@ class Tiers:
 
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
             return self._takeovers.get((local, offset), 0)
-        self._waiting.append([(local, offset)])
+        self._queue((local, offset))
         self._send(space)
         return 0
 
     def _send(self, space: CodeSpace) -> None:
-        """Give what waits to a worker, unless they have enough to do: then it gets more company."""
-        if len(self._sent) >= MAXIMUM_WORKERS or not self._waiting:
-            return
-        hot = self._waiting.popleft()
-        if not self._failed:
-            with contextlib.suppress(IndexError):  # another thread may take some too
-                while len(hot) < TOGETHER:
-                    hot += self._waiting.popleft()
-        token = object()
-        self._sent.add(token)
-        done = functools.partial(_arrived, weakref.ref(self), token, hot)
-        if not _pool().submit(self._source, self._job(space, hot), done):
-            self._sent.discard(token)
+        """Give what waits to workers, unless they have enough to do: then it gets more company."""
+        pool = _pool()
+        while len(self._sent) < pool.limit:
+            hot = self._take()
+            if not hot:
+                return
+            token = object()
+            self._sent[token] = self._size(hot[0])
+            done = functools.partial(_arrived, weakref.ref(self), token, hot)
+            if not pool.submit(self._source, self._job(space, hot), done):
+                self._sent.pop(token, None)
+                return
+
+    def _take(self) -> list[Hot]:
+        """What is compiled next: one large function at a time, and small ones first."""
+        hot: list[Hot] = []
+        room = LARGE
+        with contextlib.suppress(IndexError):  # another thread may take some too
+            while self._waiting and room > 0 and (not hot or not self._failed):
+                hot.append(self._waiting.popleft())
+                room -= self._size(hot[-1])
+            if not hot and self._large and max(self._sent.values(), default=0) < LARGE:
+                hot.append(self._large.popleft())
+        return hot
+
+    def _size(self, hot: Hot) -> int:
+        body = self._info.bodies[hot[0]]
+        return body.end - body.start
+
+    def _queue(self, hot: Hot) -> None:
+        (self._large if self._size(hot) >= LARGE else self._waiting).append(hot)
 
     @functools.cached_property
     def _source(self) -> Source:
@@ -223,7 +243,7 @@ class Tiers:
 
     def arrived(self, token: object, hot: list[Hot], result: bytes | None) -> None:
         """A worker has made an Image, or could not. Called in the pool's thread."""
-        self._sent.discard(token)
+        self._sent.pop(token, None)
         space = self._space()
         if space is None:
             return
@@ -233,7 +253,7 @@ class Tiers:
         elif len(hot) > 1:
             # One of them is to blame. From now on each is alone.
             self._failed = True
-            self._waiting += [[each] for each in hot]
+            self._waiting += hot
         self._send(space)
 
     def _install(self, space: CodeSpace, image: Image | Code) -> None:
@@ -262,6 +282,7 @@ class Tiers:
         """Ask anew: the workers are those of the parent process."""
         self._requested.clear()
         self._waiting.clear()
+        self._large.clear()
         self._sent.clear()
 
 

@@ -31,7 +31,7 @@ from wasmine.api.worker import DONE, READY, START, Job
 
 STARTING_TIME: Final = 60.0
 """Seconds after which a process that has not said a word is no worker."""
-JOB_TIME: Final = 300.0
+JOB_TIME: Final = 120.0
 """Seconds after which a worker is given up."""
 IDLE_TIME: Final = 10.0
 """Seconds without a job after which a worker's memory is worth more than its readiness."""
@@ -189,7 +189,7 @@ class Pool:
 
     def __init__(self, limit: int, niceness: int = NICENESS) -> None:
         """At most `limit` workers."""
-        self._limit = limit
+        self.limit: Final = limit
         self._niceness = niceness
         self._reset()
         _pools.add(self)
@@ -309,7 +309,7 @@ class Pool:
         while waiting:
             idle = next((each for each in self._workers if each.request is None), None)
             if idle is None:
-                if len(self._workers) >= self._limit:
+                if len(self._workers) >= self.limit:
                     return
                 idle = self._hire(selector)
             if idle is None:
