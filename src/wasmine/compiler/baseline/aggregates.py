@@ -20,6 +20,7 @@ from wasmine.abi.objects import (
     struct_layout,
 )
 from wasmine.compiler.architecture import x86_64_assembler as asm
+from wasmine.compiler.baseline.emission import Target
 from wasmine.compiler.baseline.locations import (
     CONSTANTS,
     FRAME,
@@ -31,7 +32,7 @@ from wasmine.compiler.baseline.locations import (
     VM,
     Location,
 )
-from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.compiler.baseline.storage import load_storage, storage_class, store_storage
 from wasmine.errors import InternalError, TrapCode
 from wasmine.types import ArrayType, FieldType, StorageType, StructType

@@ -124,7 +124,7 @@ Steps: TypeAlias = Iterator[tuple[int, int, Any, int]]
 
 def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
     rows = ROWS if f.context.has_plain_memory else CHECKED_ROWS
-    code, stack, library, locate = f.code, f.stack, f.context.library, f.lines.append
+    code, stack, library, locate = f.code, f.stack, f.library, f.lines.append
     push, pop, locals_, temporaries = stack.append, stack.pop, f.locals, f.temporaries
     immediates = cast("list[Any]", body.immediates)
     free_lists = (f.free, f.free_vectors)
