@@ -301,7 +301,9 @@ class InstanceHandle:
         """Copy the active data segments; there may be a hundred thousand."""
         # Nothing runs meanwhile that could move a memory.
         memories = [
-            native_view(memory.base, memory.data_size, "B") if memory.data_size else memoryview(b"")
+            native_view(memory.base, memory.data_size, "B")
+            if memory.data_size
+            else memoryview(bytearray())
             for memory in self.memories
         ]
         evaluate, data = self._evaluate, memoryview(self._info.data)
