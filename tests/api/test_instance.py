@@ -337,6 +337,18 @@ def test_exports_are_a_mapping() -> None:
     )
 
 
+def test_many_exports() -> None:
+    functions = "".join(f'(func (export "f{i}") (result i32) (i32.const {i}))' for i in range(1000))
+    made = exports(f'(module {functions} (func (export "get") (result i32) i32.const 2))')
+    assert len(made) == len(dir(made)) == 1001
+    assert made.f999 is made["f999"] is made.f999
+    assert (made.f999(), made["get"](), made.get()) == (999, 2, 2)
+    assert "f1000" not in made
+    assert [function() for function in dict(made).values()] == [*range(1000), 2]
+    with pytest.raises(AttributeError, match="did you mean"):
+        made.f1000  # noqa: B018
+
+
 def test_unknown_exports() -> None:
     made = exports(EXPORTS)
     with pytest.raises(AttributeError, match="exports nothing called 'ad'; did you mean 'add'"):

@@ -435,3 +435,34 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 def test_handlers_of_signals_may_throw_and_catch() -> None:
     """At whatever instruction they interrupt code that does the same, in the same store."""
     run_script(HANDLERS)
+
+
+def test_what_is_carried_and_what_stays() -> None:
+    """Values of every type arrive; locals and operands that were in registers are as they were."""
+    exports = instance("""(module
+      (tag $t (param i32 i64 f32 f64 v128 externref))
+      (func $throw (param i32 externref)
+        (if (i32.eqz (local.get 0))
+          (then (throw $t (i32.const -7) (i64.const -8) (f32.const 1.5) (f64.const -2.25)
+            (i64x2.splat (i64.const 9)) (local.get 1))))
+        (call $throw (i32.sub (local.get 0) (i32.const 1)) (local.get 1)))
+      (func (export "run") (param $n i32) (param $r externref)
+        (result i32 i64 f32 f64 i64 externref i64 f64 i64 i32)
+        (local $a i64) (local $x f64) (local $v v128)
+        (local $i i32) (local $l i64) (local $f f32) (local $d f64) (local $w v128) (local $e externref)
+        (i32.add (local.get $n) (i32.const 100))
+        (loop $again
+          (local.set $a (i64.add (local.get $a) (i64.const 3)))
+          (local.set $x (f64.add (local.get $x) (f64.const 0.5)))
+          (local.set $v (i64x2.add (local.get $v) (i64x2.splat (local.get $a))))
+          (block $h (result i32 i64 f32 f64 v128 externref)
+            (try_table (catch $t $h) (call $throw (local.get $n) (local.get $r)))
+            (unreachable))
+          (local.set $e) (local.set $w) (local.set $d) (local.set $f) (local.set $l) (local.set $i)
+          (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.set $n)
+        (local.get $i) (local.get $l) (local.get $f) (local.get $d)
+        (i64x2.extract_lane 1 (local.get $w)) (local.get $e)
+        (local.get $a) (local.get $x) (i64x2.extract_lane 1 (local.get $v)) (local.get $n)))""").exports
+    what = object()
+    assert exports.run(4, what) == (-7, -8, 1.5, -2.25, 9, what, 12, 2.0, 30, 104)

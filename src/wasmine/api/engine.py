@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, get_args
 
-from wasmine.abi.codespace import X86_64
 from wasmine.api import loading
 from wasmine.api.cache import of_option
 from wasmine.api.savedcode import SavedCode
 from wasmine.public import public
-from wasmine.vm.code import MACHINE
+from wasmine.vm import processor
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.module import ModuleInfo
@@ -93,7 +92,7 @@ class Engine:
     @property
     def is_lazy(self) -> bool:
         """Whether functions are compiled when they are first called."""
-        return self.tier != "optimized" and MACHINE == X86_64
+        return self.tier != "optimized" and processor.runs_baseline_code()
 
     def compile(
         self, info: ModuleInfo, styles: tuple[MemoryStyle, ...], progress: Progress | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from wasmine.api import linking
@@ -27,50 +28,62 @@ class Exports(Mapping[str, Any]):
     if it has one. Iterating, `len`, `in` and `exports[name]` always work.
     """
 
-    # A slot, so that no export of this name can take its place.
-    __slots__ = ("__dict__", "__weakref__", "_externs")
+    # Slots, so that no export of these names can take their place.
+    __slots__ = ("__dict__", "__weakref__", "_exports", "_make")
 
-    def __init__(self, externs: dict[str, Extern]) -> None:
-        self._externs = externs
+    def __init__(self, exports: Sequence[Export], make: Callable[[Export], Extern]) -> None:
+        """`make` gives what an export is, always the same object. With many it is asked late."""
+        self._exports = {export.name: export for export in exports}
+        self._make = make
+        few = len(exports) <= _FEW
         # Attributes of the object itself are found faster than by __getattr__.
-        self.__dict__.update(externs)
+        for name in self._exports if few else _METHODS & self._exports.keys():
+            self.__dict__[name] = self[name]
 
     def __getitem__(self, name: str) -> Any:
         try:
-            return self._externs[name]
+            return self._make(self._exports[name])
         except KeyError:
             raise KeyError(self._missing(name)) from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._externs
+        return name in self._exports
 
     def get(self, name: str, default: Any = None) -> Any:
         """The export of this name, or else the default."""
-        return self._externs.get(name, default)
+        return self[name] if name in self._exports else default
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_externs":  # the object was never initialised
+        if name in ("_exports", "_make"):  # the object was never initialised
             raise AttributeError(name)
+        if name in self._exports:
+            found = self.__dict__[name] = self[name]
+            return found
         raise AttributeError(self._missing(name), name=name, obj=self)
 
     def _missing(self, name: str) -> str:
         import difflib  # for messages only
 
-        near = difflib.get_close_matches(str(name), self._externs, 1)
+        near = difflib.get_close_matches(str(name), self._exports, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"the instance exports nothing called {name!r}{hint}"
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._externs)
+        return iter(self._exports)
 
     def __len__(self) -> int:
-        return len(self._externs)
+        return len(self._exports)
 
     def __dir__(self) -> list[str]:
-        return sorted(self._externs)
+        return sorted(self._exports)
 
     def __repr__(self) -> str:
-        return f"<wasmine.Exports {', '.join(self._externs)}>"
+        return f"<wasmine.Exports {', '.join(self._exports)}>"
+
+
+_FEW: Final = 256
+_METHODS: Final = frozenset(dir(Exports))
+"""What an attribute finds before `__getattr__` is asked."""
 
 
 @public
@@ -114,9 +127,8 @@ class Instance:
         """Make the native instance and run what the module does when it is instantiated."""
         store = self.store
         self._handle = in_address_space(store, lambda style: self._allocate(imports, style))
-        self.exports = Exports(
-            {export.name: self._extern(export) for export in self.module.info.exports}
-        )
+        # Not a method: whoever has the exports need not keep this.
+        self.exports = Exports(self.module.info.exports, partial(_extern, self._handle, store))
         self._handle.initialize(lambda address: store.function_at(address)())
 
     def _allocate(self, imports: Imports, style: MemoryStyle) -> InstanceHandle:
@@ -132,20 +144,21 @@ class Instance:
             [style] * (len(info.memories) - info.imported_memories),
         )
 
-    def _extern(self, export: Export) -> Extern:
-        handle, store = self._handle, self.store
-        match export.kind:
-            case "func":
-                address = handle.function_reference(export.index)
-                return store.function_at(address)
-            case "memory":
-                return Memory.of(store, handle.memories[export.index])
-            case "table":
-                return Table.of(store, handle.tables[export.index])
-            case "global":
-                return Global.of(store, handle.globals[export.index])
-            case "tag":
-                return Tag.of(store, handle.tags[export.index])
-
     def __repr__(self) -> str:
         return f"<wasmine.Instance of {self.module!r}>"
+
+
+def _extern(handle: InstanceHandle, store: Store, export: Export) -> Extern:
+    """What an instance exports, as an object of its store."""
+    match export.kind:
+        case "func":
+            address = handle.function_reference(export.index)
+            return store.function_at(address)
+        case "memory":
+            return Memory.of(store, handle.memories[export.index])
+        case "table":
+            return Table.of(store, handle.tables[export.index])
+        case "global":
+            return Global.of(store, handle.globals[export.index])
+        case "tag":
+            return Tag.of(store, handle.tags[export.index])

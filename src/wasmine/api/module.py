@@ -14,7 +14,7 @@ from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
 from wasmine.errors import CompileError, DeserializeError
 from wasmine.public import public
-from wasmine.types import DefinedType, ExportType, ExternType, FunctionType, ImportType, TagType
+from wasmine.types import DefinedType, ExportType, ExternType, ImportType, TagType
 from wasmine.vm.artifact import Artifact
 from wasmine.vm.code import Code, map_view
 from wasmine.vm.codespace import CodeSpace
@@ -118,11 +118,13 @@ class Module:
     def prepare_thunks(self) -> None:
         """Compile, in one go, the thunks that the module's imports and exports need."""
         if not self._thunks_ready:
-            exports = (export.type for export in self.exports)
-            imports = (import_.type for import_ in self.imports)
+            info = self.info
+            functions = info.functions
+            exports = {functions[each.index] for each in info.exports if each.kind == "func"}
+            imports = set(functions[: info.imported_functions])
             THUNKS.prepare(
-                entry=[type_ for type_ in exports if isinstance(type_, FunctionType)],
-                host=[type_ for type_ in imports if isinstance(type_, FunctionType)],
+                entry=[info.function_type(index) for index in sorted(exports)],
+                host=[info.function_type(index) for index in sorted(imports)],
             )
             self._thunks_ready = True
 

@@ -256,6 +256,7 @@ class CodeSpace:
                 frames.count[0] = end
                 placed.starts += [start]
                 placed.functions += [function]
+                placed.latest[local] = function
                 self._entries[local] = code
                 return code
 

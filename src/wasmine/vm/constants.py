@@ -12,6 +12,7 @@ from wasmine.vm.globals import GlobalCell
 from wasmine.vm.heap import Held
 from wasmine.vm.objects import Allocator
 from wasmine.wasm.module import ConstExpr
+from wasmine.wasm.opcodes import BY_NAME
 
 _ARITHMETIC: Final[dict[str, Callable[[int, int], int]]] = {
     "add": lambda a, b: a + b,
@@ -19,6 +20,8 @@ _ARITHMETIC: Final[dict[str, Callable[[int, int], int]]] = {
     "mul": lambda a, b: a * b,
 }
 _WIDTHS: Final = {"i32": 32, "i64": 64}
+_I32_CONST: Final = BY_NAME["i32.const"]
+_FUNCTION: Final = BY_NAME["ref.func"]
 
 
 class Evaluator:
@@ -46,6 +49,12 @@ class Evaluator:
 
         Raises Trap if there is no room for an object.
         """
+        (opcode, immediate), *more = expression.instructions
+        if not more and isinstance(immediate, int):  # nearly all are one of these
+            if opcode is _I32_CONST:
+                return immediate & 0xFFFF_FFFF
+            if opcode is _FUNCTION:
+                return self._function_reference(immediate)
         stack: list[int] = []
         for opcode, immediate in expression.instructions:
             kind, _, operation = opcode.name.partition(".")

@@ -34,6 +34,7 @@ from wasmine.vm.artifact import Artifact
 from wasmine.vm.constants import Evaluator
 from wasmine.vm.globals import GlobalCell
 from wasmine.vm.memory import LinearMemory, MemoryStyle
+from wasmine.vm.mmap import native_view
 from wasmine.vm.objects import Allocator
 from wasmine.vm.signatures import SignatureRegistry
 from wasmine.vm.store import StoreContext
@@ -41,7 +42,6 @@ from wasmine.vm.table import LinearTable
 from wasmine.vm.tags import TagCell
 from wasmine.wasm.module import (
     ConstExpr,
-    DataSegment,
     ElementSegment,
     FunctionItems,
     ModuleInfo,
@@ -258,9 +258,7 @@ class InstanceHandle:
         self._initialize_tables()
         for index, element in enumerate(self._info.elements):
             self._place_elements(index, element)
-        for data in self._info.data_segments:
-            if data.mode == "active":
-                self._place_data(data)
+        self._place_data()
         self._evaluate.let_go()
         if self._info.start is not None:
             call(self.function_reference(self._info.start))
@@ -299,10 +297,20 @@ class InstanceHandle:
         stride = self._offsets.stride("anyfuncs")
         return [first + index * stride for index in items.indices]
 
-    def _place_data(self, data: DataSegment) -> None:
-        memory = self.memories[data.memory]
-        offset = self._evaluate(_required(data.offset))
-        length = data.end - data.start
-        if offset + length > memory.data_size:
-            raise Trap(TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS)
-        ctypes.memmove(memory.base + offset, self.artifact.data_address + data.start, length)
+    def _place_data(self) -> None:
+        """Copy the active data segments; there may be a hundred thousand."""
+        # Nothing runs meanwhile that could move a memory.
+        memories = [
+            native_view(memory.base, memory.data_size, "B") if memory.data_size else memoryview(b"")
+            for memory in self.memories
+        ]
+        evaluate, data = self._evaluate, memoryview(self._info.data)
+        for segment in self._info.data_segments:
+            if segment.mode != "active":
+                continue
+            memory = memories[segment.memory]
+            offset = evaluate(_required(segment.offset))
+            end = offset + segment.end - segment.start
+            if end > len(memory):
+                raise Trap(TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS)
+            memory[offset:end] = data[segment.start : segment.end]

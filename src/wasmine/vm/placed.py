@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection
+from functools import cached_property
 
 from wasmine.abi.snapshot import PlacedFunction, Snapshot
 from wasmine.vm.frames import GrowingFrames
@@ -12,12 +13,14 @@ from wasmine.vm.frames import GrowingFrames
 class PlacedCode:
     """Functions in the order of their code; places are in bytes from the space's stubs.
 
-    `starts`, `functions` and `frames` are appended to together, by CodeSpace.
+    `starts`, `functions`, `latest` and `frames` are added to together, by CodeSpace.
     """
 
     def __init__(self) -> None:
         self.starts: list[int] = []
         self.functions: list[PlacedFunction] = []
+        self.latest: dict[int, PlacedFunction] = {}
+        """The last one of each function, by its index among the module's own."""
         self.frames = GrowingFrames()
         self._restored: Snapshot | None = None
         self._released: set[int] = set()
@@ -64,18 +67,22 @@ class PlacedCode:
 
     def last_of(self, local: int) -> PlacedFunction | None:
         """The code of a function that was placed last."""
-        for placed in reversed(self.functions):
-            if placed.local == local and placed.start not in self._released:
-                return placed
-        restored = self._restored
-        if restored is None or local not in restored.locals:
-            return None
-        return restored.function(list(restored.locals).index(local))
+        placed = self.latest.get(local)
+        if placed is None and self._restored is not None:
+            place = self._places.get(local)
+            return None if place is None else self._restored.function(place)
+        return placed
 
     def locals(self) -> list[int]:
         """The functions that there has been code of."""
         first = [] if self._restored is None else list(self._restored.locals)
         return first + [placed.local for placed in self.functions]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """Where a function is among those of the snapshot."""
+        locals_ = () if self._restored is None else self._restored.locals
+        return {local: place for place, local in enumerate(locals_)}
 
     def replaced(
         self, is_current: Callable[[PlacedFunction], bool], used: Collection[int]

@@ -47,6 +47,10 @@ _LEAVES: Final = (
 )
 """All that LLVM derives the name and the features of an x86 processor from."""
 
+_FEATURES: Final = 4
+"""Which of the answers is ecx of leaf 1."""
+_SSE41: Final = 1 << 19
+
 _VOLATILE: Final = (b"processor", b"BogoMIPS")
 """Lines of /proc/cpuinfo that differ between the cores of an ARM processor, or by the moment."""
 
@@ -63,6 +67,15 @@ def identity() -> str:
     except OSError:  # no /proc
         facts = "unknown"
     return f"{machine} {facts}"
+
+
+@functools.cache
+def runs_baseline_code() -> bool:
+    """Whether stencils can be made for this processor: an x86-64 one with SSE4.1, as all are since 2012."""
+    machine, _, facts = identity().partition(" ")
+    if machine != "x86_64" or "." not in facts:
+        return False
+    return bool(int(facts.split(".")[_FEATURES], 16) & _SSE41)
 
 
 def _cpuid() -> str:

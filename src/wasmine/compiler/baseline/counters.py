@@ -22,8 +22,11 @@ def count_entry(f: FunctionState) -> None:
 
 
 def count_loop(f: FunctionState, position: int) -> None:
-    """Count a round of a loop, at its head. The operand stack is flushed."""
-    if f.context.options.counters:
+    """Count a round of a loop, at its head. The operand stack is flushed.
+
+    Operands that FrameLayout does not know of would be in the way of those that it knows.
+    """
+    if f.context.options.counters and not f.hidden:
         f.loops.append(position)
         _count(f, len(f.loops) - 1, position)
 

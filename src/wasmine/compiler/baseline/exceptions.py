@@ -90,7 +90,16 @@ class Try(Label):
 class OldTry(Try):
     """A block of the old proposal, whose clauses come one by one."""
 
-    __slots__ = ()
+    __slots__ = ("hides",)
+
+    def __init__(self, position: int, type_: FunctionType, height: int) -> None:
+        super().__init__(position, type_, height)
+        self.hides = False
+        """Whether the exception is among the operands."""
+
+    def finish(self, f: FunctionState) -> None:
+        f.hidden -= self.hides
+        super().finish(f)
 
 
 def _land(f: FunctionState, target: Target | None) -> None:
@@ -242,6 +251,8 @@ def catch_unreached(f: FunctionState, _position: int, tag_index: int | None) -> 
     label.close(f)
     clause = Clause(tag_index, False, None, Target())
     label.clauses.append(clause)
+    f.hidden += not label.hides
+    label.hides = True
     f.release(*f.stack[label.height :])
     del f.stack[label.height :]
     f.bind(clause.code)

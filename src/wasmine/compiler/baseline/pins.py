@@ -26,6 +26,19 @@ _CALL_COST: Final = 2
 _OTHER, _LOCAL, _OPEN, _CLOSE, _REPEAT, _CALL = range(6)
 
 
+_CALLING: Final = (
+    "call", "memory.", "table.", "struct.new", "array.", "throw", "any.convert",
+)  # fmt: skip
+"""How the names of instructions begin that call, functions or the runtime."""
+_IN_PLACE: Final = frozenset(
+    (
+        "array.get", "array.get_s", "array.get_u", "array.set", "array.len",
+        "table.get", "table.set", "table.size",
+    )
+)  # fmt: skip
+"""Those that do not, unless references are counted."""
+
+
 def _kind(name: str, immediates: tuple[str, ...]) -> int:
     if name in ("local.get", "local.set", "local.tee"):
         return _LOCAL
@@ -35,18 +48,10 @@ def _kind(name: str, immediates: tuple[str, ...]) -> int:
         return _CLOSE
     if "blocktype" in immediates:
         return _OPEN
-    calls = (
-        "call",
-        "memory.",
-        "table.",
-        "struct.new",
-        "array.",
-        "throw",
-        "ref.",
-        "any.",
-        "extern.",
-    )
-    return _CALL if name.startswith(calls) or "wait" in name or "notify" in name else _OTHER
+    waits = "wait" in name or "notify" in name
+    if waits or (name.startswith(_CALLING) and name not in _IN_PLACE):
+        return _CALL
+    return _OTHER
 
 
 _KINDS: Final = [_kind(opcode.name, opcode.immediates) for opcode in OPCODES]

@@ -114,6 +114,8 @@ class FunctionState:
         """From which offset on exceptions of calls land where."""
         self.landing: Target | None = None
         """Where exceptions land that come out of what is called now."""
+        self.hidden = 0
+        """How many operands there are now that the module has not pushed."""
         self.cold: list[Callable[[], None]] = []
         """What writes code behind the function."""
         self.loops: list[int] = []
