@@ -47,6 +47,7 @@ _CODES: Final = {
     # It has one code for what the specification calls by many names.
     wasmtime.TrapCode.NULL_REFERENCE: wasmine.TrapCode.NULL_REFERENCE,
 }
+_OUT_OF_BOUNDS: Final = wasmine.TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
 _NULLS: Final = frozenset(code for code in wasmine.TrapCode if code.name.startswith("NULL_"))
 _THROWN: Final = "exception"
 """What stands for the reason where an exception was not caught."""
@@ -183,7 +184,11 @@ class Wasmine:
         """See Guest. Functions that have been inlined are missing."""
         if not isinstance(error, wasmine.Trap) or self._inlines:
             return None
-        return [(frame.function_index, frame.module_offset) for frame in error.trace]
+        places = [(frame.function_index, frame.module_offset) for frame in error.trace]
+        if error.code is _OUT_OF_BOUNDS and self.tier != "baseline" and places:
+            # LLVM folds accesses into instructions that have other places, or none.
+            places[0] = places[0][0], None
+        return places
 
 
 @functools.cache
