@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -158,6 +159,25 @@ def test_a_module_that_is_released_is_stored(tmp_path: Path) -> None:
     del instance
     assert functions(tmp_path) == 2
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_module_in_a_cycle_of_garbage_is_stored(directory: Path) -> None:
+    """Storing reads what the entry had, whose memory must be there still."""
+    assert Instance(Module(TEXT, engine=engine(directory))).exports.one() == 1
+    gc.collect()
+    artifact = Module(TEXT, engine=engine(directory)).artifact((), "static")
+    assert isinstance(artifact.code, CodeSpace)
+    artifact.code.ensure(1)
+    cycle: list[object] = [artifact]
+    cycle.append(cycle)
+    del artifact, cycle
+    for file in directory.glob("baseline-*"):  # or it may be mapped in the same place
+        file.unlink()
+    gc.collect()
+    assert functions(directory) == 2
+    instance = Instance(Module(TEXT, engine=engine(directory)))
+    assert [space(instance).is_compiled(local) for local in range(2)] == [True, True]
+    assert (instance.exports.one(), instance.exports.two()) == (1, 2)
 
 
 def test_an_engine_without_a_cache_compiles_everything(tmp_path: Path) -> None:
