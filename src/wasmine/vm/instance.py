@@ -299,11 +299,10 @@ class InstanceHandle:
 
     def _place_data(self) -> None:
         """Copy the active data segments; there may be a hundred thousand."""
-        # Nothing runs meanwhile that could move a memory.
+        # Nothing runs meanwhile that could move a memory. What is empty is written too: nothing, there.
+        empty = memoryview(bytearray())
         memories = [
-            native_view(memory.base, memory.data_size, "B")
-            if memory.data_size
-            else memoryview(bytearray())
+            native_view(memory.base, memory.data_size, "B") if memory.data_size else empty
             for memory in self.memories
         ]
         evaluate, data = self._evaluate, memoryview(self._info.data)
