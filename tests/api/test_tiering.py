@@ -101,6 +101,20 @@ def test_a_loop_is_taken_over_while_it_runs() -> None:
     assert is_optimised(space, 0)
 
 
+def test_without_room_for_better_code_the_program_goes_on() -> None:
+    exports, space = made(SUM)
+    errors = [MemoryError, RecursionError] * 100
+
+    def fail(local: int, loop: int) -> int:
+        if errors:
+            raise errors.pop()
+        return 0
+
+    space.on_count = fail
+    assert exports.sum(10_000) == summed(10_000)
+    assert not errors
+
+
 def test_short_programs_start_no_processes() -> None:
     output = run_script(
         f"engine = Engine(tier='auto', cache=False)\n"

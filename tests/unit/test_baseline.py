@@ -55,16 +55,16 @@ CASES: tuple[tuple[str, str, tuple[tuple[tuple[float, ...], float], ...]], ...] 
     ),
     (
         "(param i32) (result i32)",
-        "(i32.const 1) (block (result i32 i32) (i32.const 2) (i32.const 3) (i32.const 4)"
-        " (br_if 0 (local.get 0)) drop) i32.sub i32.mul",
+        ("(i32.const 1) (block (result i32 i32) (i32.const 2) (i32.const 3) (i32.const 4)"
+        " (br_if 0 (local.get 0)) drop) i32.sub i32.mul"),
         (((1,), -1), ((0,), -1)),
     ),
     # out of the function by a branch, with a value
     ("(param i32) (result i32)", "(i32.const 6) (br_if 0 (local.get 0)) drop (i32.const 7)",
      (((1,), 6), ((0,), 7))),
     ("(param i32) (result i32)",
-     "(block (block (block (block (br_table 0 1 2 0 1 3 (local.get 0)))"
-     " (return (i32.const 10))) (return (i32.const 11))) (return (i32.const 12))) (i32.const 13)",
+     ("(block (block (block (block (br_table 0 1 2 0 1 3 (local.get 0)))"
+     " (return (i32.const 10))) (return (i32.const 11))) (return (i32.const 12))) (i32.const 13)"),
      (((0,), 10), ((1,), 11), ((2,), 12), ((3,), 10), ((4,), 11), ((5,), 13), ((-1,), 13))),
     ("(param i32) (result i32)",
      "(block (block (br_table 0 1 (local.get 0))) (return (i32.const 10))) (i32.const 11)",
@@ -72,14 +72,14 @@ CASES: tuple[tuple[str, str, tuple[tuple[tuple[float, ...], float], ...]], ...] 
     # parameters of blocks
     (
         "(param i32) (result i32)",
-        "(i32.const 1) (local.get 0) (loop (param i32 i32) (result i32) (local.set 0) (i32.const 2) i32.mul"
-        " (local.get 0) (i32.const 1) i32.sub (local.tee 0) (local.get 0) (br_if 0) drop)",
+        ("(i32.const 1) (local.get 0) (loop (param i32 i32) (result i32) (local.set 0) (i32.const 2) i32.mul"
+        " (local.get 0) (i32.const 1) i32.sub (local.tee 0) (local.get 0) (br_if 0) drop)"),
         (((5,), 32), ((1,), 2)),
     ),
     (
         "(param i32) (result i32)",
-        "(i32.const 9) (i32.const 4) (if (param i32 i32) (result i32) (local.get 0) (then i32.sub)"
-        " (else i32.add))",
+        ("(i32.const 9) (i32.const 4) (if (param i32 i32) (result i32) (local.get 0) (then i32.sub)"
+        " (else i32.add))"),
         (((1,), 5), ((0,), 13)),
     ),
     # what comparisons decide, and what they are if nothing is decided
@@ -87,12 +87,12 @@ CASES: tuple[tuple[str, str, tuple[tuple[tuple[float, ...], float], ...]], ...] 
      "(if (result i32) (f64.eq (local.get 0) (local.get 1)) (then (i32.const 1)) (else (i32.const 2)))",
      (((1, 1), 1), ((1, 2), 2), ((NAN, NAN), 2))),
     ("(param f64 f64) (result i32)",
-     "(if (result i32) (i32.eqz (f64.ne (local.get 0) (local.get 1))) (then (i32.const 1))"
-     " (else (i32.const 2)))",
+     ("(if (result i32) (i32.eqz (f64.ne (local.get 0) (local.get 1))) (then (i32.const 1))"
+     " (else (i32.const 2)))"),
      (((1, 1), 1), ((1, 2), 2), ((NAN, NAN), 2))),
     ("(param f64 f64) (result i32)",
-     "(if (result i32) (i32.eqz (f64.lt (local.get 0) (local.get 1))) (then (i32.const 1))"
-     " (else (i32.const 2)))",
+     ("(if (result i32) (i32.eqz (f64.lt (local.get 0) (local.get 1))) (then (i32.const 1))"
+     " (else (i32.const 2)))"),
      (((1, 1), 1), ((1, 2), 2), ((NAN, 1), 1))),
     ("(param f64 f64) (result i32)", "(f64.le (local.get 0) (local.get 1))",
      (((1, 1), 1), ((2, 1), 0), ((NAN, 1), 0))),
@@ -113,8 +113,8 @@ CASES: tuple[tuple[str, str, tuple[tuple[tuple[float, ...], float], ...]], ...] 
     # all registers are in use when a float is chosen by floats
     (
         "(param f64) (result f64) (local i32 f64)",
-        "(select (local.get 2) (f64.add (local.get 0) (f64.const 1))"
-        " (f64.lt (f64.mul (local.get 0) (f64.const 2)) (f64.mul (local.get 0) (f64.const 3))))",
+        ("(select (local.get 2) (f64.add (local.get 0) (f64.const 1))"
+        " (f64.lt (f64.mul (local.get 0) (f64.const 2)) (f64.mul (local.get 0) (f64.const 3))))"),
         (((1.0,), 0.0), ((-3.0,), -2.0)),
     ),
     # dead code, with blocks in it

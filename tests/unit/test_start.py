@@ -86,3 +86,10 @@ def test_a_program_from_the_cache_loads_what_it_needs(code: str, tmp_path: Path)
     loaded = modules(code, tmp_path, str(PROGRAM))
     assert not loaded & HEAVY
     assert {"wasmine.wasi.files", "wasmine.vm.process"} <= loaded
+
+
+def test_compiling_first_calls_loads_no_llvm(tmp_path: Path) -> None:
+    modules(AUTO, tmp_path, str(PROGRAM))  # now the cache has the runtime and the stencils
+    loaded = modules(AUTO, tmp_path, str(PROGRAM.with_name("lines.wasm")))
+    assert "wasmine.compiler.baseline.function" in loaded
+    assert not loaded & {"dataclasses", "inspect", "llvmlite", "numpy"}

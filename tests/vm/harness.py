@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import SOURCE
+from tests.tiers import VARIABLE
 from wasmine import Trap, TrapCode
 
-PRELUDE = """
+PRELUDE = f"""
 import wasmtime
 from wasmine import *
 from wasmine.errors import TrapCode
 import os
-if tier := os.environ.get("WASMINE_TEST_TIER"):
+if tier := os.environ.get("{VARIABLE}"):
     Engine.__init__.__kwdefaults__["tier"] = tier
 def instance(text, imports=None, **options):
     return Instance(Module(bytes(wasmtime.wat2wasm(text))), imports, **options)

@@ -491,3 +491,22 @@ def test_a_deep_stack_has_room_for_the_compiler() -> None:
         fresh = Instance(Module(made.module.info.data, engine=Engine(tier="baseline")))
         low, high = (middle, high) if trap_of(fresh.exports.down, middle) is None else (low, middle)
     assert made.exports.down(low) == low + 7
+
+
+def test_exceptions_while_the_table_of_frames_grows() -> None:
+    count = 400
+    functions = "".join(
+        f"(func $g{i} (throw $e (i32.const {i})))"
+        f'(func (export "t{i}") (result i32) (block $h (result i32)'
+        f" (try_table (catch $e $h) (call $g{i})) (i32.const -1)))"
+        for i in range(count)
+    )
+    made = Instance(
+        Module(f"(module (tag $e (param i32)) {functions})", engine=Engine(tier="baseline"))
+    )
+    addresses = set()
+    for i in range(count):
+        assert made.exports[f"t{i}"]() == i
+        addresses.add(space(made).frames_address())
+    assert len(addresses) > 1
+    assert [made.exports[f"t{i}"]() for i in range(count)] == list(range(count))

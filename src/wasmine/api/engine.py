@@ -49,10 +49,11 @@ class Engine:
     default), `"O1"`, `"O2"` or `"O3"`. `memory` is `"static"` (4 GiB of address space for each
     memory where they can be had, no bounds checks; the default) or `"dynamic"` (as little as
     possible, with checks). `features` are the proposals that modules may use. `tier` says when
-    functions are compiled: all before the first call (`"optimized"`, the default), or each when it is
-    first called (`"baseline"`, `"auto"`); with `"auto"` other processes then optimise what runs often. `cache` says where compiled code is kept for other processes:
-    in the user's cache directory, which environment variables can change (True, the default), nowhere
-    (False), or in a directory of its own.
+    functions are compiled: each when it is first called, by a compiler that is fast, and what runs often
+    is then optimised by other processes (`"auto"`, the default); the same without the other processes
+    (`"baseline"`); or all optimised before the first call (`"optimized"`). `cache` says where compiled
+    code is kept for other processes: in the user's cache directory, which environment variables can
+    change (True, the default), nowhere (False), or in a directory of its own.
     Raises ValueError for other values.
     """
 
@@ -62,7 +63,7 @@ class Engine:
         opt_level: str = "light",
         memory: MemoryStyle = "static",
         features: Features = DEFAULT,
-        tier: Tier = "optimized",
+        tier: Tier = "auto",
         cache: bool | str | os.PathLike[str] = True,
     ) -> None:
         if opt_level not in OPT_LEVELS:
@@ -86,7 +87,7 @@ class Engine:
 
     def __repr__(self) -> str:
         features = "" if self.features == DEFAULT else f", features={self.features!r}"
-        tier = "" if self.tier == "optimized" else f", tier={self.tier!r}"
+        tier = "" if self.tier == "auto" else f", tier={self.tier!r}"
         return f"Engine(opt_level={self.opt_level!r}, memory={self.memory!r}{features}{tier})"
 
     @property

@@ -203,7 +203,10 @@ def tier_up(pc: int, local: int, loop: int) -> int:
     found = process.current().find_code(pc)
     if found is None or not isinstance(found[0], CodeSpace):
         raise InternalError("code counts that is gone")
-    return found[0].on_count(local, loop)
+    try:
+        return found[0].on_count(local, loop)
+    except (MemoryError, RecursionError):  # which better code is not worth
+        return 0
 
 
 def raise_exception(store: Store, address: int) -> None:

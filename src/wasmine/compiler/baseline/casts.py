@@ -9,8 +9,9 @@ from wasmine.abi.objects import FOREIGN_BIT, I31_BIT, TYPE_OFFSET
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc, VMStoreContext, offset_of, size_of
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.control import branch
+from wasmine.compiler.baseline.emission import Target
 from wasmine.compiler.baseline.locations import GENERAL, RAX, RCX, VM
-from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import TrapCode
 from wasmine.types import DefinedType, RefType, top
 

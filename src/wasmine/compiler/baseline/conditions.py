@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.control import branch_if, if_on
+from wasmine.compiler.baseline.emission import Target
 from wasmine.compiler.baseline.locations import (
     FIRST_VECTOR,
     FRAME,
@@ -24,7 +25,7 @@ from wasmine.compiler.baseline.locations import (
     Location,
     class_of,
 )
-from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import InternalError
 from wasmine.types import ValType
 from wasmine.wasm.opcodes import BY_NAME

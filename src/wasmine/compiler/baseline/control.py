@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.calls import store_values
 from wasmine.compiler.baseline.counters import count_loop
+from wasmine.compiler.baseline.emission import Target
 from wasmine.compiler.baseline.locations import FRAME, GENERAL, RAX, RCX, SLOT, Location
-from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType
 

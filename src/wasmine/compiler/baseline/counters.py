@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from wasmine.abi.baseline import TIER_UP, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
+from wasmine.compiler.baseline.emission import NOWHERE, Target
 from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RDX, RSI, RSP, SLOT, VM
-from wasmine.compiler.baseline.state import NOWHERE, FunctionState, Target
+from wasmine.compiler.baseline.state import FunctionState
 
 ENTRY = -1
 """The number of a function's entry among its loops."""

@@ -19,8 +19,9 @@ from wasmine.abi.objects import TAG_OFFSET, exception_layout
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.aggregates import keep, new_object, settle
 from wasmine.compiler.baseline.control import Label, branch, bring, end, end_unreached
+from wasmine.compiler.baseline.emission import Target
 from wasmine.compiler.baseline.locations import RAX, RCX, RDI, RSI, VM
-from wasmine.compiler.baseline.state import FunctionState, Target
+from wasmine.compiler.baseline.state import FunctionState
 from wasmine.compiler.baseline.storage import copy_to_place, store_storage
 from wasmine.errors import InternalError, TrapCode
 from wasmine.types import FunctionType
@@ -174,6 +175,7 @@ def _throw_on(f: FunctionState, position: int, target: Target | None) -> None:
     _land(f, None)
     f.add(asm.move64(RSI, RAX), asm.move64(RDI, VM))
     f.locate(position)
+    f.calls = True
     f.call_cell(THROW)
     _land(f, landing)
 

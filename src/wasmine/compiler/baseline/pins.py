@@ -82,9 +82,9 @@ def _count(f: FunctionState) -> tuple[dict[int, int], int]:
 def choose(f: FunctionState) -> None:
     """Give locals their registers, before any code is written."""
     uses, calls = _count(f)
-    general, vectors = [*reversed(PINNED)], [*reversed(f.context.vector_pinned)]
-    if not calls:
-        general.append(R9)
+    vectors = [*reversed(f.context.vector_pinned)]
+    # Without calls, those that need no saving at the function's entry come first.
+    general = [*reversed(PINNED), R9] if not calls else [R9, *reversed(PINNED)]
     types, locals_ = f.body.locals, f.locals
     for index in sorted(uses, key=uses.__getitem__, reverse=True):
         worth = uses[index]
@@ -93,7 +93,7 @@ def choose(f: FunctionState) -> None:
         if class_of(types[index]):
             if vectors and worth > _CALL_COST * calls:
                 locals_[index] = vectors.pop()
-        elif general:
+        elif general and (general[-1] != R9 or worth > _CALL_COST * calls):
             locals_[index] = general.pop()
     f.used = frozenset(location for location in locals_ if location < SLOT)
     if R9 in f.used:

@@ -18,12 +18,13 @@ immediate. They pop operands, append code, and push results. What they have to k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from wasmine.abi.baseline import CELL_NUMBERS, FixupKind, FrameLayout
+from wasmine.abi.baseline import FrameLayout
 from wasmine.abi.libcalls import LIBCALLS
 from wasmine.compiler.architecture import x86_64_assembler as asm
+from wasmine.compiler.baseline.emission import Emission
 from wasmine.compiler.baseline.locations import (
     FIRST_VECTOR,
     GENERAL,
@@ -41,7 +42,6 @@ from wasmine.compiler.baseline.locations import (
     Location,
 )
 from wasmine.compiler.baseline.moves import MOVES
-from wasmine.compiler.baseline.stencils import HoleKind, Piece
 from wasmine.errors import InternalError
 from wasmine.types import FunctionType
 
@@ -56,23 +56,12 @@ _KINDS: Final = {row.symbol: (row.kinds, row.result) for row in LIBCALLS}
 DEEP: Final = 200
 """With more operands than that, no time is spent on looking through them."""
 
-NOWHERE = -1
-"""The position of code that belongs to no instruction."""
 
-
-class Target:
-    """A place in the code that jumps lead to; `at` is its offset once it is bound."""
-
-    __slots__ = ("at",)
-
-    def __init__(self) -> None:
-        self.at = -1
-
-
-class FunctionState:
+class FunctionState(Emission):
     """The state of compiling one body."""
 
     def __init__(self, context: BaselineContext, local_index: int, body: Body) -> None:
+        super().__init__(context.library)
         self.context = context
         self.info = context.info
         self.offsets = context.offsets
@@ -82,8 +71,6 @@ class FunctionState:
         self.body = body
         self.codes = body.codes
         self.immediates = body.immediates
-        self.code = bytearray()
-        """The code, without the prologue: all offsets are from its start until all is done."""
         self.stack: list[Location] = []
         self.free: list[int] = list(TEMPORARIES)
         """The general registers that nothing is in."""
@@ -105,29 +92,8 @@ class FunctionState:
         self.height = 0
         """The highest operand that has been in its place, plus one."""
         self.labels: list[Label] = []
-        self.fixups: list[tuple[int, int, int, int]] = []
-        """What will be Fixups."""
-        self.jumps: list[tuple[int, Target]] = []
-        """Fields of four bytes that are to hold the distance to a target from behind them."""
-        self.lines: list[tuple[int, int]] = []
-        self.frames: list[tuple[int, Target | None]] = []
-        """From which offset on exceptions of calls land where."""
-        self.landing: Target | None = None
-        """Where exceptions land that come out of what is called now."""
         self.hidden = 0
         """How many operands there are now that the module has not pushed."""
-        self.cold: list[Callable[[], None]] = []
-        """What writes code behind the function."""
-        self.loops: list[int] = []
-        """The position of each loop with a counter."""
-        self.tables: list[tuple[int, list[Target]]] = []
-        """Where tables of distances are, and of which targets."""
-        self.literals: dict[bytes, Target] = {}
-        """Constants of 8 or 16 bytes that stand behind the code."""
-        self.exit = Target()
-        """Where the function returns, with its results in their registers."""
-        self.tail_exit = Target()
-        """Where the function gives up its frame and goes on at the address in RAX."""
         self.convention = context.convention(context.type_index(local_index))
         self.steps: Iterator[tuple[int, int, Any, int]] = iter(())
         """What is left of the body: a handler that deals with the next instruction too takes it out."""
@@ -135,8 +101,6 @@ class FunctionState:
         """Whether MEMORY has to be filled."""
         self.used: frozenset[int] = frozenset()
         """The registers that locals are in."""
-        self.calls = False
-        """Whether there is any call but to trap."""
 
     # --- operands --------------------------------------------------------------------------------
 
@@ -259,30 +223,6 @@ class FunctionState:
             code += moves[scratch, to]
             pending = [(other, scratch if found == to else found) for other, found in pending]
 
-    # --- code ------------------------------------------------------------------------------------
-
-    def emit(self, key: tuple[Any, ...], position: int = 0, target: Target | None = None) -> None:
-        """Append a stencil (`stencils` says what keys there are). Traps are at this instruction."""
-        self.place_piece(self.context.library[key], position, target)
-
-    def place_piece(self, piece: Piece, position: int, target: Target | None = None) -> None:
-        """Append a stencil with holes; `target` is where it branches to."""
-        start = len(self.code)
-        self.code += piece
-        for offset, kind, index, trailing in piece.holes:
-            at = start + offset
-            if kind == HoleKind.CONSTANT:
-                self.fixups.append((at, FixupKind.CONSTANT, index, trailing))
-            elif kind == HoleKind.TRAP:
-                self.jumps.append((at, self.trap(position, index)))
-            elif target is not None:
-                self.jumps.append((at, target))
-
-    def add(self, *instructions: bytes) -> None:
-        """Append instructions of the assembler."""
-        for instruction in instructions:
-            self.code += instruction
-
     def move(self, to: int, source: Location) -> None:
         """Copy a value between any two locations; `to` is no constant. Flags may change.
 
@@ -290,62 +230,11 @@ class FunctionState:
         """
         self.code += self.moves[to, source]
 
-    def load_literal(self, register: int, value: bytes) -> None:
-        """A vector register becomes a constant of 8 or 16 bytes, which stands behind the code."""
-        load = asm.load_x64_relative if len(value) == 8 else asm.load_x128_relative
-        self.code += load(register - FIRST_VECTOR)
-        self.jumps.append((len(self.code) - 4, self.literals.setdefault(value, Target())))
-
     def place(self, index: int) -> int:
         """The place of a local in the frame, whether it is in a register or not."""
         return SLOT + self.layout.locals[index]
 
-    # --- jumps -----------------------------------------------------------------------------------
-
-    def bind(self, target: Target) -> None:
-        """A target is here. What registers hold has to be the same on all ways."""
-        target.at = len(self.code)
-
-    def jump(self, target: Target) -> None:
-        """Go on at a target."""
-        self.code += asm.JUMP
-        self.jumps.append((len(self.code) - 4, target))
-
-    def jump_if(self, condition: int, target: Target) -> None:
-        """Go on at a target if a condition code of the assembler holds."""
-        if condition == asm.FLOAT_EQUAL:
-            self.code += asm.SKIP_IF_UNORDERED
-            condition = asm.EQUAL
-        elif condition == asm.FLOAT_NOT_EQUAL:
-            self.jump_if(asm.PARITY, target)
-            condition = asm.NOT_EQUAL
-        self.code += asm.jump_if(condition)
-        self.jumps.append((len(self.code) - 4, target))
-
-    def locate(self, position: int) -> None:
-        """The code from here on belongs to this instruction, or NOWHERE: for what may fault, and calls."""
-        self.lines.append((len(self.code), position))
-
-    def trap(self, position: int, code: int) -> Target:
-        """A target, behind the function, that traps with a TrapCode at this instruction."""
-        target = Target()
-
-        def write() -> None:
-            self.bind(target)
-            self.locate(position)
-            self.code += asm.move_immediate(RDI, code)
-            self.call_cell("wasmer_vm_raise_trap")
-
-        self.cold.append(write)
-        return target
-
     # --- calls of the runtime --------------------------------------------------------------------
-
-    def call_cell(self, symbol: str) -> None:
-        """Call a native function whose arguments are in their registers."""
-        self.calls = True
-        self.code += asm.CALL_CELL
-        self.fixups.append((len(self.code) - 4, FixupKind.CELL, CELL_NUMBERS[symbol], 0))
 
     def call_runtime(
         self, position: int, symbol: str, arguments: Iterable[Location], result: str = ""
@@ -362,6 +251,7 @@ class FunctionState:
         self.move_all(C_PARAMETERS[: len(values)], values)
         self.release(*values)
         self.locate(position)
+        self.calls = True
         self.call_cell(symbol)
         self.reload_after_call()
         kind = result or _KINDS[symbol][1]
