@@ -97,7 +97,7 @@ class Wasmine:
             cache=_directory().name if begun else False,
         )
         # Better code comes at calls and loops that the seed picks.
-        tiering.policy = Policy(first=variant % 4, at_once=Random(seed))
+        tiering.policy = Policy(first=variant % 4, releases=0.0, at_once=Random(seed))
         self.module = wasmine.Module(wasm, engine=engine)
         if variant % 16 == 3 and tier == "optimized":
             self.module = wasmine.Module.deserialize(self.module.serialize(), engine=engine)

@@ -53,6 +53,8 @@ class Policy(NamedTuple):
     that a program which ends before is better off without."""
     warm: int = 200
     """A function that has been called so often is compiled together with those that call it."""
+    releases: float = 1.0
+    """Seconds between two times that the memory of replaced code is given back."""
     at_once: random.Random | None = None
     """For tests: code is compiled in this process, without waiting, or, as this says, somewhat later."""
 
@@ -63,7 +65,6 @@ Hot: TypeAlias = tuple[int, int]
 """A function, and the offset in the module of a loop that it is to be taken over at, or -1."""
 
 MAXIMUM_WORKERS: Final = 4
-BETWEEN_RELEASES: Final = 1.0
 BETWEEN_STORES: Final = 2.0
 """Seconds."""
 LARGE: Final = 1 << 15
@@ -130,7 +131,7 @@ class Tiers:
         address = self._takeovers.get((local, offset), 0)
         if not address and self._is_hot(local, loop):
             address = self._ask(space, local, offset)
-        if self._replaced and time.monotonic() - self._released >= BETWEEN_RELEASES:
+        if self._replaced and time.monotonic() - self._released >= self._policy.releases:
             self._replaced = False
             self._released = time.monotonic()
             space.release_replaced()
