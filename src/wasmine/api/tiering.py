@@ -18,11 +18,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.image import Image
 from wasmine.api.loading import module_key
 from wasmine.errors import DeserializeError, InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from wasmine.wasm.module import ModuleInfo
 
 
-class Policy(NamedTuple):
+class Policy(Frozen):
     """When code is hot. Counts are calls of a function, or rounds of a loop."""
 
     first: int = 4000
