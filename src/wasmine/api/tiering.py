@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.image import Image
+from wasmine.api.importing import import_apart
 from wasmine.api.loading import module_key
 from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.frozen import Frozen
@@ -77,6 +78,7 @@ KEPT_IMAGES: Final = 64
 @functools.cache
 def _pool() -> Pool:
     # Short programs never have one.
+    import_apart("wasmine.api.workers")
     from wasmine.api.workers import Pool, processors
 
     # With two a large function does not keep the others waiting.
@@ -173,6 +175,7 @@ class Tiers:
             return 0
         self._requested.add((local, offset))
         if self._policy.at_once is not None:
+            import_apart("wasmine.api.pipeline")
             from wasmine.api.worker import compile_hot
 
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
@@ -216,6 +219,7 @@ class Tiers:
 
     @functools.cached_property
     def _source(self) -> Source:
+        import_apart("wasmine.api.workers")
         from wasmine.api.workers import Source
 
         return Source(self._info.data)
