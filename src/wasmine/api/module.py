@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from wasmine.abi.image import Image
 from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, EngineOptions, Progress
+from wasmine.api.loading import decode_module
 from wasmine.api.savedcode import SavedArtifact, SavedCode
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
@@ -44,7 +45,7 @@ class Module:
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         engine = _engine_for(engine)
-        info = decode(read_source(source), engine.features)
+        info = decode_module(read_source(source), engine)
         self._prepare(info, engine)
         if not engine.is_lazy:
             self._own_artifact()

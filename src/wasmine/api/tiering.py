@@ -48,8 +48,9 @@ class Policy(NamedTuple):
     """Each time that a counter runs out too early it begins anew with so many times more."""
     polling: int = 1 << 18
     """The largest count: so often code asks whether better code has come."""
-    patience: float = 0.03
-    """Seconds that code has to be hot for: shorter programs do not start processes."""
+    patience: float = 0.1
+    """CPU seconds that code has to be hot for: about what it costs to start a process that compiles, so
+    that a program which ends before is better off without."""
     warm: int = 200
     """A function that has been called so often is compiled together with those that call it."""
     at_once: random.Random | None = None
@@ -93,7 +94,7 @@ class Tiers:
         self._space = weakref.ref(space)
         self._policy = policy
         self._since = 0.0
-        """When the first counter ran out."""
+        """When the first counter ran out, in CPU seconds of the process."""
         self._counts: dict[tuple[int, int], int] = {}
         """What counters began with last, by function and loop, of those that have run out."""
         self._places: dict[tuple[int, int], tuple[int, int]] = {}
@@ -140,7 +141,7 @@ class Tiers:
         rules = self._policy
         if rules.at_once is not None:
             return rules.at_once.random() < 0.5
-        now = time.monotonic()
+        now = time.process_time()
         if not self._since:
             self._since = now
         return (local, loop) in self._counts and now - self._since >= rules.patience

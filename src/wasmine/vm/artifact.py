@@ -99,7 +99,7 @@ class Artifact:
             put("Q", "entries", 0, self.code.entries)
         self._put_functions(content, numbers)
         # Passive segments; to the builtins all others look as if they had been dropped.
-        for index, data in enumerate(info.data_segments):
+        for index, data in info.data_segments.others.items():
             if data.mode == "passive":
                 length = data.end - data.start
                 put("QQ", "data_segments", index, self.data_address + data.start, length)
