@@ -12,7 +12,7 @@ from wasmine.compiler.architecture.x86_64_decoder import decode
 from wasmine.compiler.baseline import drafts as drafts_module
 from wasmine.compiler.baseline.drafts import drafts
 from wasmine.compiler.baseline.extraction import is_merged, straighten, widened
-from wasmine.compiler.baseline.generator import ObjectReader, library_for_host
+from wasmine.compiler.baseline.generator import ObjectReader
 from wasmine.compiler.baseline.locations import SLOT, Location
 from wasmine.compiler.baseline.stencilir import module_text
 from wasmine.compiler.baseline.plans import Operation
@@ -28,6 +28,7 @@ from wasmine.compiler.target import STENCILS, emit_object, host_machine
 from wasmine.errors import InternalError, TrapCode
 from wasmine.wasm.opcodes import BY_NAME, Opcode
 
+from . import baseline
 from .stencilbench import FRAME_SIZE, MEMORY_SIZE, Bench, State
 from .test_lowering import NUMERIC, check, expected
 
@@ -45,7 +46,7 @@ random_ = random.Random(1)
 
 @pytest.fixture(scope="module")
 def library() -> Library:
-    return library_for_host()
+    return baseline.library()
 
 
 @pytest.fixture(scope="module")

@@ -102,8 +102,9 @@ class Engine:
         """Validate, translate, optimise and link all functions of a module.
 
         `styles` are those of its memories. `progress` is told how many bytes of code are compiled, and of
-        how many. If it is given, and with large modules, other processes help. Raises MalformedModule or InvalidModule for a
-        body that breaks the rules, and UnsupportedFeature for one that needs what is not implemented.
+        how many. If it is given, and with large modules, other processes help. Raises MalformedModule or
+        InvalidModule for a body that breaks the rules, and UnsupportedFeature for one that needs what is
+        not implemented.
         """
         import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline

@@ -112,7 +112,8 @@ class Process:
     ) -> None:
         """Load the runtime's code and install the signal handlers.
 
-        `load_heap` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
+        `load_heap` gives the code of the heap when one is needed, `hooks` are the Python callables that
+        native code calls, by the name of their symbol.
         """
         # Re-entrant: the garbage collector may drop other code while one is added.
         self._lock = threading.RLock()

@@ -20,7 +20,8 @@ Names, beside those of WebAssembly's instructions (`i32.add`, `f64.lt`, `i64.tru
     T.load.raw d pointer offset     at a native address, computed and checked before; also stores and atomics,
                                     which have no other form
     C.br_if a b, C.br_unless a b    jump on what a comparison such as i32.lt_s or i64.eqz gives; also with C of
-                                    i32.and, i64.and (is any bit in both?) and i32.nonzero, i64.nonzero (one operand)
+                                    i32.and, i64.and (is any bit in both?) and, with one operand, i32.nonzero
+                                    and i64.nonzero
     C.select d x y a b              x if the comparison holds, else y: in general registers, all 64 bits
     T.select d x y condition        T of i64 (also for i32 and references), f32, f64, v128
     name N                          an instruction with a lane number N: `i32x4.extract_lane 3`
