@@ -176,6 +176,24 @@ def test_the_handler_of_a_signal_ends_a_loop() -> None:
     assert signal.getsignal(signal.SIGALRM) is not None
 
 
+def test_what_is_lost_on_its_way_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    send = tiering.Tiers._send
+    lost: list[object] = []
+
+    def interrupted(self: tiering.Tiers, space: CodeSpace) -> None:
+        if len(lost) < 2:
+            lost.append(self._waiting.popleft())
+            raise KeyboardInterrupt
+        send(self, space)
+
+    monkeypatch.setattr(tiering.Tiers, "_send", interrupted)
+    exports, space = made(SUM)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            exports.sum(1 << 62)
+    until(lambda: exports.fib(20) == 6765 and is_optimised(space, 2))
+
+
 # --- at once -------------------------------------------------------------------------------------
 
 
@@ -278,9 +296,9 @@ def test_host_functions_and_recursion_in_code_that_took_over() -> None:
 
 
 def test_the_option() -> None:
-    engine = Engine(tier="auto", cache=False)
-    assert "tier='auto'" in repr(engine)
+    engine = Engine(tier="baseline", cache=False)
+    assert "tier='baseline'" in repr(engine)
     module = pickle.loads(pickle.dumps(Module(SUM, engine=engine)))
-    assert module.engine.tier == "auto"
+    assert module.engine.tier == "baseline"
     with pytest.raises(ValueError, match="tier is one of"):
         Engine(tier="fast")  # type: ignore[arg-type]
