@@ -31,8 +31,9 @@ from wasmine.api.worker import DONE, READY, START, Job, ThunkJob
 
 STARTING_TIME: Final = 60.0
 """Seconds after which a process that has not said a word is no worker."""
-JOB_TIME: Final = 120.0
-"""Seconds after which a worker is given up."""
+JOB_TIME: Final = 300.0
+"""Seconds after which a worker is given up. The largest function in a build of Ruby, 138 kB, takes 33 seconds
+of CPU time, and workers have low priority."""
 IDLE_TIME: Final = 10.0
 """Seconds without a job after which a worker's memory is worth more than its readiness."""
 FAILURES: Final = 5
