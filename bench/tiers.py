@@ -11,6 +11,7 @@ baseline code loses. All are medians. Nothing comes from the cache.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def measure(kernel: Kernel, rounds: int, length: int) -> tuple[float, float, flo
         whole = seconds(tiers[0], n * length)
         excess.append(seconds(load(kernel, "auto"), n * length) - whole)
     lost = 1 - optimised / baseline
-    until = statistics.median(excess) / lost if lost > 0.1 else float("nan")
+    until = statistics.median(excess) / lost if lost > 0.1 else math.nan
     return optimised, baseline / optimised, settled / optimised, until
 
 
@@ -79,7 +80,8 @@ def main() -> None:
             [kernel.name, f"{best * 1e3:.1f}", f"{baseline:.2f}", f"{settled:.3f}", f"{until:.2f}"]
         )
     _, *columns = zip(*results, strict=True)
-    rows.append(["median", "", *(f"{statistics.median(column):.3f}" for column in columns)])
+    known = [[each for each in column if not math.isnan(each)] for column in columns]
+    rows.append(["median", "", *(f"{statistics.median(each or [math.nan]):.3f}" for each in known)])
     print(markdown(rows))
 
 
