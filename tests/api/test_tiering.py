@@ -278,9 +278,10 @@ def test_host_functions_and_recursion_in_code_that_took_over() -> None:
 
 
 def test_the_option() -> None:
-    engine = Engine(tier="auto", cache=False)
-    assert "tier='auto'" in repr(engine)
+    assert Engine().tier == "auto"
+    engine = Engine(tier="baseline", cache=False)
+    assert "tier='baseline'" in repr(engine)
     module = pickle.loads(pickle.dumps(Module(SUM, engine=engine)))
-    assert module.engine.tier == "auto"
+    assert module.engine.tier == "baseline"
     with pytest.raises(ValueError, match="tier is one of"):
         Engine(tier="fast")  # type: ignore[arg-type]
