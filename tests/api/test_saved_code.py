@@ -10,14 +10,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.harness import SOURCE, assemble
-from wasmine import Engine, Instance, InvalidModule, Module
+from wasmine import Engine, Instance, InvalidModule, Module, Trap
 from wasmine.api import cache, firstcalls, savedcode
 from wasmine.api.thunks import ensure_runtime
 from wasmine.vm.codespace import CodeSpace
+from wasmine.wasm import decoder
 
 PROGRAM = Path(__file__).parent / "programs" / "firstcalls.py"
 COUNT_SIZE = 8
@@ -242,3 +244,29 @@ def test_threads(tmp_path: Path) -> None:
         thread.join()
     assert not wrong
     assert functions(tmp_path) >= 20
+
+
+def test_where_many_data_segments_are_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = "".join(f'(data (i32.const {10 * place}) "{place}")' for place in range(8))
+    text = f'(module (memory (export "m") 1) {segments} (func (export "f")))'
+    engine = Engine(tier="auto", cache=tmp_path)
+    monkeypatch.setattr(decoder, "MANY_SEGMENTS", 8)
+    found = []
+    read = decoder._read_plain_data_segment
+
+    def reads(*arguments: Any) -> bool:
+        found.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(decoder, "_read_plain_data_segment", reads)
+    modules = [Module(assemble(text), engine=engine) for _ in range(2)]
+    assert len(found) == 8
+    for module in modules:
+        exports: Any = Instance(module).exports
+        assert [exports.m[10 * place] for place in range(8)] == list(b"01234567")
+        assert module.info.data_segments[7].offset is not None
+    with pytest.raises(Trap):
+        Instance(Module(assemble(text.replace("const 70", "const -1")), engine=engine))
+    assert len(found) == 16

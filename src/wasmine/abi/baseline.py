@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wasmine.wasm.module import ModuleInfo
 
 TIER_UP: Final = "wasmine_tier_up"
-"""(ctx:ptr, local function index:i32, loop:i32, frame:ptr) -> ptr: a counter has run out. `loop` counts
+"""(ctx:ptr, local function index:i32, loop:i32) -> ptr: a counter has run out. `loop` counts
 the function's loops that have counters from 0, and is -1 at the entry. The result is 0, or, at a loop, where
 to go on: code that takes the context and the frame, and returns as the function does."""
 
@@ -89,9 +89,9 @@ class CompiledFunction(Frozen):
 class FrameLayout:
     """Where a baseline function keeps its locals and operands, in bytes from the bottom of its frame.
 
-    The first place belongs to whom the function calls (see convention). Locals follow in order, then the operands by height. A place has
-    `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a value does not have are
-    zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
+    The first place belongs to whom the function calls (see convention). Locals follow in order, then the
+    operands by height. A place has `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a
+    value does not have are zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
     """
 
     __slots__ = ("locals", "operands", "slot")

@@ -18,11 +18,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.image import Image
+from wasmine.api.importing import import_apart
 from wasmine.api.loading import module_key
 from wasmine.errors import DeserializeError, InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from wasmine.wasm.module import ModuleInfo
 
 
-class Policy(NamedTuple):
+class Policy(Frozen):
     """When code is hot. Counts are calls of a function, or rounds of a loop."""
 
     first: int = 4000
@@ -76,6 +78,7 @@ KEPT_IMAGES: Final = 64
 @functools.cache
 def _pool() -> Pool:
     # Short programs never have one.
+    import_apart("wasmine.api.workers")
     from wasmine.api.workers import Pool, processors
 
     # With two a large function does not keep the others waiting.
@@ -172,6 +175,7 @@ class Tiers:
             return 0
         self._requested.add((local, offset))
         if self._policy.at_once is not None:
+            import_apart("wasmine.api.pipeline")
             from wasmine.api.worker import compile_hot
 
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
@@ -215,6 +219,7 @@ class Tiers:
 
     @functools.cached_property
     def _source(self) -> Source:
+        import_apart("wasmine.api.workers")
         from wasmine.api.workers import Source
 
         return Source(self._info.data)

@@ -11,7 +11,7 @@ END: Final = BY_NAME["end"].index
 _ELSE: Final = BY_NAME["else"].index
 _DELEGATE: Final = BY_NAME["delegate"].index
 _CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
-_OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
+OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
 
 Steps: TypeAlias = Iterator[tuple[int, int, Any, *tuple[Any, ...]]]
 """Position, opcode index and immediate of the instructions that are left; more may follow."""
@@ -35,7 +35,7 @@ def skip(state: State, steps: Steps, ends: BlockEnds[State]) -> None:
     """Drop what cannot be reached, up to where control comes in again or the body ends."""
     depth = 0
     for position, code, immediate, *_ in steps:
-        if code in _OPENING:
+        if code in OPENING:
             depth += 1
         elif code == END:
             if depth:
