@@ -278,8 +278,10 @@ def test_host_functions_and_recursion_in_code_that_took_over() -> None:
 
 
 def test_the_option() -> None:
+    assert Engine().tier == "auto"
+    assert "tier" not in repr(Engine(tier="auto"))
+    assert "tier='baseline'" in repr(Engine(tier="baseline"))
     engine = Engine(tier="auto", cache=False)
-    assert "tier='auto'" in repr(engine)
     module = pickle.loads(pickle.dumps(Module(SUM, engine=engine)))
     assert module.engine.tier == "auto"
     with pytest.raises(ValueError, match="tier is one of"):

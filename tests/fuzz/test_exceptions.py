@@ -16,11 +16,11 @@ from wasmine.api.tiering import Policy  # noqa: E402
 from . import exceptions  # noqa: E402
 
 ENGINES = (
-    Engine(),
+    Engine(tier="optimized"),
     Engine(tier="baseline"),
     Engine(tier="auto", cache=False),
-    Engine(opt_level="O2"),
-    Engine(opt_level="none"),
+    Engine(opt_level="O2", tier="optimized"),
+    Engine(opt_level="none", tier="optimized"),
 )
 FUEL = 60
 CALLS = 12

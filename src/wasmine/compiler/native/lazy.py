@@ -42,16 +42,19 @@ define i64 @wasmine_stack_pointer() $cold {
 ; Where the code of the function is that a stub stands for. If compiling fails the call ends with the
 ; exception, as if a host function had raised it.
 define internal ptr @compile_on_call(ptr %vmctx, ptr %stub) $cold {
-  ; Code that runs meanwhile, the handler of a signal or a finalizer, may use these places too.
-  %kept = alloca i8, i64 $values_size, align 16
   %instance = getelementptr i8, ptr %vmctx, i64 -$vminstance_size
   %store = get ptr VMInstance.store, %instance
   %values = at VMStoreContext.values, %store
-  call void @llvm.memcpy.p0.p0.i64(ptr %kept, ptr %values, i64 $values_size, i1 false)
   %thread = get ptr VMStoreContext.thread, %store
   %landing = get ptr ThreadRecord.landing, %thread
   %tstate = get ptr Landing.tstate, %landing
   call void @PyEval_RestoreThread(ptr %tstate)
+  ; Code that runs meanwhile, the handler of a signal or a finalizer, may use these places too. The
+  ; stack of a small thread may have no room for them.
+  %kept = call ptr @PyBytes_FromStringAndSize(ptr %values, i64 $values_size)
+  %no_memory = icmp eq ptr %kept, null
+  br i1 %no_memory, label %raised, label %compile
+compile:
   %address = ptrtoint ptr %stub to i64
   %address.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
   %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_compile_on_call, ptr %address.o, ptr null)
@@ -59,15 +62,20 @@ define internal ptr @compile_on_call(ptr %vmctx, ptr %stub) $cold {
   ; As after a host function: whoever switches native stacks may have left another landing place there.
   put ptr %landing, ThreadRecord.landing, %thread
   %failed = icmp eq ptr %result, null
-  br i1 %failed, label %raised, label %compiled
+  br i1 %failed, label %failure, label %compiled
+failure:
+  call void @Py_DecRef(ptr %kept)
+  br label %raised
 raised:
   call void @wasmine_unwind(ptr %landing)
   unreachable
 compiled:
   %body = call i64 @PyLong_AsUnsignedLongLong(ptr %result)
   call void @Py_DecRef(ptr %result)
+  %content = call ptr @PyBytes_AsString(ptr %kept)
+  call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %content, i64 $values_size, i1 false)
+  call void @Py_DecRef(ptr %kept)
   %same = call ptr @PyEval_SaveThread()
-  call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %kept, i64 $values_size, i1 false)
   %body.p = inttoptr i64 %body to ptr
   ret ptr %body.p
 }
