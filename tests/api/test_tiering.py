@@ -279,6 +279,7 @@ def test_host_functions_and_recursion_in_code_that_took_over() -> None:
 
 def test_the_option() -> None:
     assert Engine().tier == "auto"
+    assert "tier" not in repr(Engine())
     engine = Engine(tier="baseline", cache=False)
     assert "tier='baseline'" in repr(engine)
     module = pickle.loads(pickle.dumps(Module(SUM, engine=engine)))

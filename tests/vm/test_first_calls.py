@@ -330,7 +330,7 @@ def big_module(body: str) -> str:
 def test_bodies_of_large_modules_are_validated_when_they_are_called() -> None:
     source = big_module("(result i32) (i64.const 1)")
     with pytest.raises(InvalidModule, match="type mismatch"):
-        Module(source, engine=Engine())
+        Module(source, engine=Engine(tier="optimized"))
     assert not Module.validate(source)
     made = Instance(Module(source, engine=Engine(tier="baseline")))
     assert made.exports.good() == 7
@@ -510,3 +510,30 @@ def test_exceptions_while_the_table_of_frames_grows() -> None:
         addresses.add(space(made).frames_address())
     assert len(addresses) > 1
     assert [made.exports[f"t{i}"]() for i in range(count)] == list(range(count))
+
+
+def test_a_handler_needs_the_compiler_while_it_is_imported(tmp_path: Path) -> None:
+    """Code from the cache runs without the compiler, until a function is called that is not there."""
+    script = """
+import _thread, signal, sys, time
+module = Module({!r}, engine=Engine(tier="baseline", cache={!r}))
+exports, others = Instance(module).exports, Instance(module).exports
+assert exports.known() == 1
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "wasmine.compiler.baseline.state":
+            _thread.interrupt_main(signal.SIGUSR1)
+            time.sleep(0.1)
+found = []
+signal.signal(signal.SIGUSR1, lambda *_: found.append(others.second()))
+sys.meta_path.insert(0, Finder())
+assert exports.first() == 2
+assert found == [3], found
+""".format(
+        """(module (func (export "known") (result i32) (i32.const 1))
+          (func (export "first") (result i32) (i32.const 2))
+          (func (export "second") (result i32) (i32.const 3)))""",
+        str(tmp_path),
+    )
+    run_script(script.partition("class Finder")[0])
+    run_script(script)
