@@ -16,6 +16,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import count
 from operator import attrgetter
 from types import ModuleType
 from typing import Any, Final, TypeAlias, cast
@@ -69,6 +70,8 @@ class MappedCode(Frozen):
     end: int
     code: weakref.ref[NativeCode]
     info: ModuleInfo
+    slot: int
+    """Where the signal handler finds it among the ranges."""
 
 
 class HeapFunctions:
@@ -89,7 +92,7 @@ class HeapFunctions:
 
 
 class _CodeRegistration(Token):
-    """The slot of mapped code among the ranges that the signal handler knows."""
+    """The number of mapped code among all that there has been."""
 
     __slots__ = ()
 
@@ -129,7 +132,8 @@ class Process:
         self._mapping = Mmap.accessible(MAXIMUM_CODE_RANGES * size_of(CodeRange))
         self.state.ranges = self._mapping.base
         self._ranges = (CodeRange * MAXIMUM_CODE_RANGES).from_address(self._mapping.base)
-        self._slots: dict[int, MappedCode] = {}
+        self._numbers = count(1)
+        self._registered: dict[int, MappedCode] = {}
         self._free_slots: list[int] = []
         self._mapped: tuple[MappedCode, ...] = ()
         self._code = load(self.resolve)
@@ -273,43 +277,67 @@ class Process:
 
     def add_code(self, code: NativeCode, info: ModuleInfo) -> object:
         """Let faults in this code be traps, until nobody holds the result any more."""
+        # The handler of a signal may raise at any step.
         with self._lock:
-            slot = self._free_slots.pop() if self._free_slots else self.state.range_count
-            if slot == MAXIMUM_CODE_RANGES:
+            self._remove_dead(code.base, code.end)
+            if self._free_slots:
+                slot = self._free_slots.pop()
+            elif (slot := self.state.range_count) < MAXIMUM_CODE_RANGES:
+                self.state.range_count = slot + 1
+            else:
                 raise ResourceError("too many modules are mapped")
-            self._slots[slot] = MappedCode(code.base, code.end, weakref.ref(code), info)
-            self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
+            number = next(self._numbers)
+            registration = _CodeRegistration(number)
+            mapped = MappedCode(code.base, code.end, weakref.ref(code), info, slot)
+            self._registered[number] = mapped
+            self._sort()
             entry = self._ranges[slot]
             # The handler may look at any moment: an entry is empty until its end is set.
             entry.start = code.base
             entry.frames = 0
             entry.end = code.end
-            self.state.range_count = max(self.state.range_count, slot + 1)
-        return _CodeRegistration(slot)
+        return registration
+
+    def _sort(self) -> None:
+        self._mapped = tuple(sorted(self._registered.values(), key=attrgetter("base")))
+
+    def _remove_dead(self, base: int, end: int) -> None:
+        """Remove code that was in this range: a signal's handler that raised in the finalizer of its
+        registration has kept it from being removed."""
+        dead = [
+            number
+            for number, mapped in self._registered.items()
+            if mapped.base < end and base < mapped.end
+        ]
+        for number in dead:
+            self.remove_code(number)
 
     def prepare_frames(self, range_address: int) -> None:
         """Decode the frames of the image in a CodeRange, so that exceptions can pass through it."""
         with self._lock:
-            slot = (range_address - self._mapping.base) // size_of(CodeRange)
-            code = self._slots[slot].code()
-            if code is None:
+            entry = self._ranges[(range_address - self._mapping.base) // size_of(CodeRange)]
+            found = self.find_code(entry.start)
+            if found is None:
                 raise InternalError("an exception passes through code that is gone")
-            self._ranges[slot].frames = code.frames_address()
+            entry.frames = found[0].frames_address()
 
     def forget_frames(self, registration: object) -> None:
         """The frames of code are in another place than they were; `registration` is `add_code`'s."""
         if isinstance(registration, _CodeRegistration):
-            self._ranges[registration].frames = 0
+            self._ranges[self._registered[int(registration)].slot].frames = 0
 
-    def remove_code(self, slot: int) -> None:
-        """The code in this slot is about to be unmapped."""
+    def remove_code(self, number: int) -> None:
+        """The code that was registered with this number is about to be unmapped."""
         with self._lock:
-            entry = self._ranges[slot]
+            mapped = self._registered.get(number)
+            if mapped is None:
+                return
+            entry = self._ranges[mapped.slot]
             entry.end = 0
             entry.start = 0
-            del self._slots[slot]
-            self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
-            self._free_slots.append(slot)
+            del self._registered[number]
+            self._free_slots.append(mapped.slot)
+            self._sort()
 
     def find_code(self, pc: int) -> tuple[NativeCode, ModuleInfo] | None:
         """The mapped code that contains an address."""
