@@ -6,7 +6,7 @@ import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from build import native_path, wasm_path
 from kernels import Kernel
@@ -66,16 +66,16 @@ class Wasmtime:
 
 
 class Wasmine:
-    """This package, at one optimisation level."""
+    """This package, with one set of options, without its cache."""
 
-    def __init__(self, opt_level: str) -> None:
+    def __init__(self, **options: Any) -> None:
         import wasmine
 
         self._wasmine = wasmine
-        self._engine = wasmine.Engine(opt_level=opt_level)
+        self._engine = wasmine.Engine(cache=False, **options)
 
     def load(self, kernel: Kernel) -> Loaded:
-        """Compiles with LLVM and instantiates without imports."""
+        """Compiles and instantiates without imports."""
         code = wasm_path(kernel).read_bytes()
         start = time.process_time()
         module = self._wasmine.Module(code, engine=self._engine)
@@ -85,7 +85,7 @@ class Wasmine:
         return Loaded(lambda n: int(function(n)) & MASK64, seconds)
 
 
-NAMES = ("native", "wasmtime", "wasmine")
+NAMES = ("native", "wasmtime", "wasmine", "baseline")
 
 
 def make_engines(names: str, opt_level: str) -> dict[str, KernelEngine]:
@@ -96,6 +96,7 @@ def make_engines(names: str, opt_level: str) -> dict[str, KernelEngine]:
     makers: dict[str, Callable[[], KernelEngine]] = {
         "native": Native,
         "wasmtime": Wasmtime,
-        "wasmine": lambda: Wasmine(opt_level),
+        "wasmine": lambda: Wasmine(tier="optimized", opt_level=opt_level),
+        "baseline": lambda: Wasmine(tier="baseline"),
     }
     return {name: makers[name]() for name in NAMES if name in wanted}

@@ -101,9 +101,9 @@ SHORT_CALLS, SHORT_CALL = 3000, 10_000
 
 
 def _wasmine() -> Callable[..., Any]:
-    from wasmine import Instance, Module
+    from wasmine import Engine, Instance, Module
 
-    made = Instance(Module(bytes(wasmtime.wat2wasm(WAT))))
+    made = Instance(Module(bytes(wasmtime.wat2wasm(WAT)), engine=Engine(tier="optimized")))
     return lambda name, *arguments: getattr(made.exports, name)(*arguments)
 
 

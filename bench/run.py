@@ -1,7 +1,9 @@
 """Compares native code, wasmtime and wasmine on every kernel, in one run, engines interleaved.
 
-    python bench/run.py [--engines native,wasmtime,wasmine] [--kernels a,b] [--rounds N]
+    python bench/run.py [--engines native,wasmtime,wasmine,baseline] [--kernels a,b] [--rounds N]
                         [--quick] [--opt LEVEL] [--json FILE]
+
+`wasmine` is optimised code, `baseline` what a function's first calls run.
 
 Times are the CPU time of the running thread; each table cell is the minimum of the rounds. Every
 engine must return the same checksum for every kernel, or the run fails.
@@ -27,7 +29,10 @@ from tables import markdown
 QUICK_DIVISOR = 8
 QUICK_ROUNDS = 2
 FURTHEST = 8
-RATIOS = (("wasmtime", "native"), ("wasmine", "native"), ("wasmine", "wasmtime"))
+RATIOS = (
+    *(("wasmtime", "native"), ("wasmine", "native"), ("wasmine", "wasmtime")),
+    *(("baseline", "wasmine"), ("baseline", "wasmtime")),
+)
 
 
 @dataclass

@@ -103,7 +103,12 @@ def test_links_lead_somewhere(name: str) -> None:
 def test_architecture_names_every_source_file() -> None:
     """Packages' own `__init__` files go without saying, except that of the whole."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    index = re.findall(r"^    ((?:[\w/]+\.py )+)", text, re.MULTILINE)
-    named = {name for line in index for name in line.split()}
+    index = text.partition("## Files")[2].partition("\n## ")[0]
+    directory, named = "", set()
+    for line in re.findall(r"^    +((?:[\w/]+(?:\.py|/)(?: |$))+)", index, re.MULTILINE):
+        if line.strip().endswith("/"):
+            directory = line.strip()
+        else:
+            named |= {directory + name for name in line.split()}
     sources = {str(path) for path in SOURCES if path.name != "__init__.py" or len(path.parts) == 1}
     assert named == sources

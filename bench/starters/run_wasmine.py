@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from scenarios import SCENARIOS
 
-from wasmine import FunctionType, Instance, Memory, Module
+from wasmine import Engine, FunctionType, Instance, Memory, Module
 from wasmine.wasi import Environment, WasiExit
 
 
@@ -46,7 +46,7 @@ def _nothing(type_: FunctionType) -> Any:
 
 def main(scenario: str, file: str, *arguments: str) -> None:
     """Instantiates the module with WASI, and functions that do nothing for what else it imports."""
-    module = Module(file)
+    module = Module(file, engine=Engine(tier="auto"))
     environment = Environment(("program", *arguments))
     imports: dict[str, dict[str, Any]] = {**environment.imports(module)}
     for import_ in module.imports:

@@ -302,9 +302,10 @@ CompositeType: TypeAlias = FunctionType | StructType | ArrayType
 class DefinedType(Frozen, eq=False, weakref=True, init=False):
     """A type as a module defines it, such as those of `Module.types`: a member of a recursion group.
 
-    `composite` is the function, struct or array type, `supertype` the type it is declared to be a
-    subtype of; one that is `final` can have no subtypes. Groups that are equal but for the names of their members are the same objects, of whatever
-    modules they are: equality up to isomorphism of groups, as in the specification.
+    `composite` is the function, struct or array type, `supertype` the type it is declared to be a subtype
+    of; one that is `final` can have no subtypes. Groups that are equal but for the names of their members
+    are the same objects, of whatever modules they are: equality up to isomorphism of groups, as in the
+    specification.
     """
 
     composite: CompositeType

@@ -161,6 +161,30 @@ def test_a_failed_instance_frees_its_memory_in_a_store_that_lives_on() -> None:
     assert instance("(module)", store=store).store is store
 
 
+@pytest.mark.parametrize(
+    ("memory", "offset", "size", "fits"),
+    [
+        (0, 0, 0, True),
+        (0, 0, 1, False),
+        (0, 1, 0, False),
+        (1, 65536, 0, True),
+        (1, 65535, 1, True),
+        (1, 65535, 2, False),
+        (1, -1, 0, False),
+        (1, -1, 1, False),
+    ],
+)
+def test_where_data_segments_may_lie(memory: int, offset: int, size: int, fits: bool) -> None:
+    text = f'(module (memory (export "m") {memory}) (data (i32.const {offset}) "{"x" * size}"))'
+    if fits:
+        content = instance(text).exports.m
+        assert content.data_size == memory << 16
+        assert content.read(offset, size) == b"x" * size
+    else:
+        with pytest.raises(Trap, match="out of bounds memory access"):
+            instance(text)
+
+
 SEGMENTS = """
 (module
   (memory (export "m") 1)

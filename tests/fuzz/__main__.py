@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from .campaign import Source, Tally, campaign, module, work
+from .campaign import TIERS, Source, Tally, campaign, module, work
 
 
 def _arguments() -> argparse.Namespace:
@@ -16,6 +16,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=1000, help="how many seeds")
     parser.add_argument("--seed", type=int, default=0, help="the first of them")
     parser.add_argument("--source", choices=get_args(Source), default="smith")
+    parser.add_argument("--tiers", choices=TIERS, nargs="+", default=TIERS, help="which to compare")
     parser.add_argument("--save", type=Path, metavar="DIR", help="write the modules with findings")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -30,10 +31,11 @@ def main() -> int:
     """Exit code 1 if anything was found."""
     arguments = _arguments()
     if arguments.work:
-        work(arguments.seed, arguments.count, arguments.source)
+        work(arguments.seed, arguments.count, arguments.source, arguments.tiers)
         return 0
     began, total, findings = time.monotonic(), Tally(), 0
-    for so_far, found in campaign(arguments.seed, arguments.count, arguments.source):
+    results = campaign(arguments.seed, arguments.count, arguments.source, arguments.tiers)
+    for so_far, found in results:
         total = so_far
         for finding in found:
             findings += 1
@@ -43,7 +45,8 @@ def main() -> int:
                 arguments.save.mkdir(parents=True, exist_ok=True)
                 (arguments.save / f"{finding.seed}.wasm").write_bytes(wasm)
     _say(
-        f"{total.modules} modules, {total.calls} calls, {total.damaged} damaged modules, "
+        f"{total.modules} modules, {total.calls} calls, {total.replaced} functions replaced, "
+        f"{total.taken_over} loops taken over, {total.damaged} damaged modules, "
         f"{findings} findings in {time.monotonic() - began:.0f} s"
     )
     return 1 if findings else 0

@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import IO, Final, Literal, TypeAlias
+from typing import IO, Final, Literal, TypeAlias, get_args
+
+from wasmine.api.engine import Tier
 
 from . import generate
 
@@ -23,6 +25,8 @@ _ROOT: Final = Path(__file__).parents[2]
 
 Source: TypeAlias = Literal["smith", "suite", "damaged"]
 """Where modules come from: wasm-tools and our own generator, or the official suite, changed."""
+
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,17 @@ class Tally:
 
     modules: int = 0
     calls: int = 0
+    """Of all tiers together."""
     damaged: int = 0
+    replaced: int = 0
+    """Functions that got better code while the module ran."""
+    taken_over: int = 0
+    """How often a loop went on in better code."""
 
 
-def examine(seed: int, source: Source = "smith") -> tuple[Tally, list[str]]:
+def examine(
+    seed: int, source: Source = "smith", tiers: Sequence[Tier] = TIERS
+) -> tuple[Tally, list[str]]:
     """Run everything for one seed; what differs, in words."""
     from . import engines, validity
 
@@ -51,10 +62,21 @@ def examine(seed: int, source: Source = "smith") -> tuple[Tally, list[str]]:
         return Tally(), []
     if source == "damaged":
         return Tally(damaged=2 * validity.COPIES), validity.disagreements(wasm, seed)
-    ours, theirs = engines.observe(wasm, seed)
-    difference = first_difference(ours, theirs)
-    calls = sum(event.startswith("call ") for event in ours)
-    return Tally(1, calls), [] if difference is None else [difference]
+    tally, found = Tally(1), []
+    others: dict[str, list[str]] = {}
+    for name, events, guest in engines.observe(wasm, seed, tiers):
+        if guest is not None:
+            tally.calls += sum(event.startswith("call ") for event in events)
+            tally.replaced += guest.replaced()
+            tally.taken_over += guest.taken_over()
+        # The tiers with each other as well: they tell of frames what wasmtime does not.
+        for other, theirs in others.items():
+            difference = first_difference(events, theirs)
+            if difference is not None:
+                before, mine, expected = difference
+                found.append(f"after {before}\n  {name}: {mine}\n  {other}: {expected}")
+        others[name] = events
+    return tally, found
 
 
 def module(seed: int, source: Source) -> bytes | None:
@@ -68,27 +90,33 @@ _ANY_ORDER: Final = {"trap: null reference", "trap: out of bounds array access"}
 """Traps of one `array.copy`, of which the specification leaves open which one comes first."""
 
 
-def first_difference(ours: list[str], theirs: list[str]) -> str | None:
-    """The first event that is not the same in both engines, with the one before."""
-    from .script import LIMITS
+def first_difference(ours: list[str], theirs: list[str]) -> tuple[str, list[str], list[str]] | None:
+    """The first event that is not the same in both engines: the one before, and what either has."""
+    from .script import FRAMES, LIMITS, same_frames
 
     for position in range(max(len(ours), len(theirs))):
         mine, other = (events[position : position + 1] for events in (ours, theirs))
         if not LIMITS.isdisjoint(mine + other):
             return None
-        if mine != other and not (mine and other and _ANY_ORDER.issuperset(mine + other)):
+        if mine and other:
+            if _ANY_ORDER.issuperset(mine + other):
+                continue
+            both_frames = mine[0].startswith(FRAMES) and other[0].startswith(FRAMES)
+            if both_frames and same_frames(mine[0], other[0]):
+                continue
+        if mine != other:
             before = ours[position - 1] if position else "the beginning"
-            return f"after {before}\n  wasmine: {mine}\n  wasmtime: {other}"
+            return before, mine, other
     return None
 
 
-def work(first: int, count: int, source: Source) -> None:
+def work(first: int, count: int, source: Source, tiers: Sequence[Tier]) -> None:
     """The child's side: one line when a seed begins, one when it is done."""
     faulthandler.enable()
     for seed in range(first, first + count):
         _report({"begin": seed})
         try:
-            tally, found = examine(seed, source)
+            tally, found = examine(seed, source, tiers)
         except Exception:
             tally, found = Tally(), [traceback.format_exc()]
         _report({"tally": vars(tally), "found": found})
@@ -102,8 +130,9 @@ def _report(message: dict[str, object]) -> None:
 class _Child:
     """A process that works through seeds."""
 
-    def __init__(self, first: int, count: int, source: Source) -> None:
+    def __init__(self, first: int, count: int, source: Source, tiers: Sequence[Tier]) -> None:
         what = ["--work", f"--seed={first}", f"--count={count}", f"--source={source}"]
+        what += ["--tiers", *tiers]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.fuzz", *what],
             stdout=subprocess.PIPE,
@@ -151,13 +180,13 @@ class _Child:
 
 
 def campaign(
-    first: int, count: int, source: Source = "smith"
+    first: int, count: int, source: Source = "smith", tiers: Sequence[Tier] = TIERS
 ) -> Iterator[tuple[Tally, list[Finding]]]:
     """Run seeds one after the other: for each what has been done so far, and what was found."""
     total = Tally()
     seed, end = first, first + count
     while seed < end:
-        child = _Child(seed, end - seed, source)
+        child = _Child(seed, end - seed, source, tiers)
         try:
             for line in child.lines():
                 message = json.loads(line)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import wasmtime
@@ -24,8 +25,9 @@ from wasmine.types import (
     TableType,
     ValType,
 )
+from wasmine.vm.codespace import CodeSpace
 
-from .script import Script, shown, value_of
+from .script import Place, Script, shown, value_of
 from .visible import VISIBLE, all_visible
 
 _CODES: Final = {
@@ -46,6 +48,7 @@ _CODES: Final = {
     # It has one code for what the specification calls by many names.
     wasmtime.TrapCode.NULL_REFERENCE: wasmine.TrapCode.NULL_REFERENCE,
 }
+_OUT_OF_BOUNDS: Final = wasmine.TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS
 _NULLS: Final = frozenset(code for code in wasmine.TrapCode if code.name.startswith("NULL_"))
 _THROWN: Final = "exception"
 """What stands for the reason where an exception was not caught."""
@@ -58,11 +61,14 @@ _SIGNS: Final = {
 Host = Callable[[str, FunctionType], Callable[..., Any]]
 
 
+@functools.cache
+def _directory() -> TemporaryDirectory[str]:
+    """Of a cache of compiled code, which goes when the process ends."""
+    return TemporaryDirectory(prefix="wasmine-fuzz-")
+
+
 def _digest(data: bytes | bytearray) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
-
-
-TIERS: Final[tuple[Tier, ...]] = ("optimized", "baseline", "auto")
 
 
 def _plain(value: Any) -> Any:
@@ -78,21 +84,71 @@ def initial(type_: ValType, name: str) -> Any:
 class Wasmine:
     """A module in wasmine, compiled with the options that a seed picks."""
 
-    def __init__(self, wasm: bytes, seed: int) -> None:
+    def __init__(self, wasm: bytes, seed: int, tier: Tier) -> None:
+        self.tier: Final = tier
+        self._takeovers: Final[list[int]] = []
         variant = seed // 2  # whether a seed is even already says where its module comes from
-        tier = TIERS[variant % len(TIERS)]
+        self._inlines = variant % 8 == 0 and tier != "baseline"
+        begun = variant % 4 == 1 and tier != "optimized"
         engine = wasmine.Engine(
             opt_level="O2" if variant % 8 == 0 else "light",
             memory="dynamic" if variant % 5 == 0 else "static",
             tier=tier,
-            cache=False,
+            cache=_directory().name if begun else False,
         )
         # Better code comes at calls and loops that the seed picks.
-        tiering.policy = Policy(first=variant % 4, at_once=Random(seed))
+        tiering.policy = Policy(first=variant % 4, releases=0.0, at_once=Random(seed))
         self.module = wasmine.Module(wasm, engine=engine)
-        if variant % 16 == 3:
+        if variant % 16 == 3 and tier == "optimized":
             self.module = wasmine.Module.deserialize(self.module.serialize(), engine=engine)
+        if begun:
+            self._begin(Random(seed))
+            self.module = wasmine.Module(wasm, engine=engine)
+            assert self._code().compiled_functions()
+        self._space = self._counting() if tier == "auto" else None
         self._instance: wasmine.Instance | None = None
+
+    def _code(self) -> CodeSpace:
+        memory, info = self.module.engine.memory, self.module.info
+        code = self.module.artifact([memory] * info.imported_memories, memory).code
+        assert isinstance(code, CodeSpace)
+        return code
+
+    def _begin(self, random: Random) -> None:
+        """Put code of some functions into the cache, where the next Module finds it."""
+        space = self._code()
+        functions = range(len(self.module.info.bodies))
+        for local in random.sample(functions, random.randint(1, len(functions))):
+            space.ensure(local)
+        del space, self.module  # which stores it
+
+    def _counting(self) -> CodeSpace:
+        """The code of the module, which takes note of loops that go on in better code."""
+        space = self._code()
+        on_count, takeovers = space.on_count, self._takeovers
+
+        def counting(local: int, loop: int) -> int:
+            address = on_count(local, loop)
+            if address:
+                takeovers.append(address)
+            return address
+
+        space.on_count = counting
+        return space
+
+    def taken_over(self) -> int:
+        """How often a loop went on in better code."""
+        return len(self._takeovers)
+
+    def replaced(self) -> int:
+        """How many functions have got better code."""
+        space = self._space
+        if space is None:
+            return 0
+        return sum(
+            not space.base <= space.entry(local) < space.end
+            for local in range(len(self.module.info.bodies))
+        )
 
     def functions(self) -> dict[str, FunctionType]:
         """The types of the exported functions."""
@@ -151,6 +207,16 @@ class Wasmine:
         if not isinstance(error, wasmine.Trap):
             return None
         return (wasmine.TrapCode.NULL_REFERENCE if error.code in _NULLS else error.code).message
+
+    def frames(self, error: Exception) -> list[Place] | None:
+        """See Guest. Functions that have been inlined are missing."""
+        if not isinstance(error, wasmine.Trap) or self._inlines:
+            return None
+        places = [(frame.function_index, frame.module_offset) for frame in error.trace]
+        if error.code is _OUT_OF_BOUNDS and self.tier != "baseline" and places:
+            # LLVM folds accesses into instructions that have other places, or none.
+            places[0] = places[0][0], None
+        return places
 
 
 @functools.cache
@@ -239,6 +305,16 @@ class Wasmtime:
                 return reason
         return None
 
+    def frames(self, error: Exception) -> list[Place] | None:
+        """See Guest."""
+        if not isinstance(error, wasmtime.Trap):
+            return None
+        # For the instruction that traps it gives a neighbour's offset now and then.
+        return [
+            (frame.func_index, frame.module_offset if number else None)
+            for number, frame in enumerate(error.frames)
+        ]
+
 
 def _possible(type_: ExternType) -> bool:
     """Whether both packages can make something of this type."""
@@ -255,23 +331,36 @@ def _possible(type_: ExternType) -> bool:
             return False
 
 
-def observe(wasm: bytes, seed: int) -> tuple[list[str], list[str]]:
-    """What wasmine and wasmtime do with a valid module."""
-    ours = Wasmine(wasm, seed)
+def observe(
+    wasm: bytes, seed: int, tiers: Sequence[Tier]
+) -> Iterator[tuple[str, list[str], Wasmine | None]]:
+    """What wasmtime, and wasmine in each of the tiers, do with a valid module."""
+    events: list[str] | None = None
+    for tier in tiers:
+        guest = Wasmine(wasm, seed, tier)
+        script = Script(seed, guest.functions())
+        if events is None:
+            events = _in_wasmtime(wasm, guest.module, script)
+            if events is None:
+                return
+            yield "wasmtime", events, None
+        yield tier, script.run(guest), guest
+
+
+def _in_wasmtime(wasm: bytes, module: wasmine.Module, script: Script) -> list[str] | None:
+    """What wasmtime does with a module; None if that cannot be compared."""
     types: dict[tuple[str, str], object] = {}
-    for import_ in ours.module.imports:
+    for import_ in module.imports:
         # Imports are given by name here, so that one name cannot be two things.
         if (
             not _possible(import_.type)
             or types.setdefault((import_.module, import_.name), import_.type) != import_.type
         ):
-            return [], []
-    script = Script(seed, ours.functions())
-    mine = script.run(ours)
+            return None
     try:
-        return mine, script.run(Wasmtime(wasm, ours.module))
+        return script.run(Wasmtime(wasm, module))
     except wasmtime.WasmtimeError as error:
         # Its package makes no functions of types that are not final.
         if "incompatible import type" in str(error):
-            return [], []
+            return None
         raise

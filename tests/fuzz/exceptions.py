@@ -1,10 +1,30 @@
-"""Random functions that call, throw and catch in all ways; `module(seed)` is the text of some."""
+"""Random functions that call, throw and catch in all ways, in wasmine and wasmtime.
+
+python -m tests.fuzz.exceptions --count 100 --seed 0
+"""
 
 from __future__ import annotations
 
+import argparse
+import faulthandler
+import functools
+import sys
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
+from typing import Any, Final
 
+import wasmtime
+
+from tests.harness import assemble
+from wasmine import Engine, Instance, Module, WasmException
+from wasmine.api import tiering
+from wasmine.api.engine import Tier
+from wasmine.api.tiering import Policy
+
+from .campaign import TIERS
+
+FUEL: Final = 60
+CALLS: Final = 24
 TAGS: Final[tuple[tuple[str, ...], ...]] = (
     (),
     ("i32",),
@@ -48,7 +68,7 @@ class _Writer:
         tags = "".join(f"(tag $t{i} (param {' '.join(types)}))" for i, types in enumerate(TAGS))
         functions = "".join(
             f"""(func $f{i} (export "f{i}") (param $x i32) (param $z i64) (param $w f64)
-            (result i32) (local $y i32) (local $e exnref)
+            (result i32) (local $y i32) (local $k i32) (local $e exnref)
             (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))
             (if (i32.lt_s (global.get $fuel) (i32.const 0)) (then (throw $fuel)))
             {self._several(DEPTH)} {self._several(DEPTH)}
@@ -101,7 +121,17 @@ class _Writer:
             return f"(if (i32.and {value} (i32.const 1)) {halves})"
         if choice < 0.73:
             return f"(if (i32.eq {value} (i32.const 7)) (then {self._call('return_call')}))"
+        if choice < 0.80:
+            return self._loop(depth)
         return self._catch(depth)
+
+    def _loop(self, depth: int) -> str:
+        # All loops count in the same local, so that one inside of another ends that one too.
+        self._blocks += 1
+        again = f"$again{self._blocks}"
+        head = f"(local.set $k (i32.sub (local.get $k) (i32.const 1))) {self._several(depth - 1)}"
+        times, left = self._random.randrange(2, 6), "(i32.gt_s (local.get $k) (i32.const 0))"
+        return f"(local.set $k (i32.const {times})) (loop {again} {head} (br_if {again} {left}))"
 
     def _catch(self, depth: int) -> str:
         self._blocks += 1
@@ -127,3 +157,85 @@ class _Writer:
 def module(seed: int) -> str:
     """A module that exports functions f0, f1 .. of three parameters and one result."""
     return _Writer(Random(seed)).module()
+
+
+Call = Callable[[str, tuple[float, ...]], tuple[object, int]]
+"""Calls a function with full fuel: the result or "exception", and the global `count`."""
+
+
+def _in_wasmine(wasm: bytes, seed: int, tier: Tier) -> tuple[list[str], Call]:
+    """The functions of a module, and how to call them."""
+    tiering.policy = Policy(first=seed % 4, releases=0.0, at_once=Random(seed))
+    opt_level = ("light", "O2", "none")[seed % 3] if tier == "optimized" else "light"
+    engine = Engine(tier=tier, opt_level=opt_level, cache=False)
+    exports = Instance(Module(wasm, engine=engine)).exports
+
+    def call(name: str, values: tuple[float, ...]) -> tuple[object, int]:
+        exports.fuel.value = FUEL
+        try:
+            outcome: object = exports[name](*values)
+        except WasmException:
+            outcome = "exception"
+        return outcome, exports.count.value
+
+    return [name for name in exports if name[1:].isdecimal()], call
+
+
+@functools.cache
+def _engine() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.wasm_exceptions = True
+    return wasmtime.Engine(config)
+
+
+def _in_wasmtime(wasm: bytes) -> Call:
+    store = wasmtime.Store(_engine())
+    exports: Any = wasmtime.Instance(store, wasmtime.Module(_engine(), wasm), []).exports(store)
+
+    def call(name: str, values: tuple[float, ...]) -> tuple[object, int]:
+        exports["fuel"].set_value(store, FUEL)
+        outcome: object
+        try:
+            outcome = exports[name](store, *values)
+        except wasmtime.Trap as error:
+            outcome = "exception" if "thrown Wasm exception" in str(error) else error
+        return outcome, exports["count"].value(store)
+
+    return call
+
+
+def examine(seed: int, tiers: Sequence[Tier] = TIERS) -> list[str]:
+    """Where a tier and wasmtime differ."""
+    found = []
+    wasm = assemble(module(seed))
+    for tier in tiers:
+        functions, ours = _in_wasmine(wasm, seed, tier)
+        theirs, random = _in_wasmtime(wasm), Random(seed)
+        for _ in range(CALLS):
+            name = random.choice(functions)
+            values = (random.randrange(-3, 12), random.randrange(50), random.randrange(40) / 4)
+            outcome, expected = ours(name, values), theirs(name, values)
+            if outcome != expected:
+                found.append(f"{tier}: {name}{values}: {outcome}, expected {expected}")
+                break
+    return found
+
+
+def main() -> int:
+    """Exit code 1 if anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.exceptions", description=__doc__)
+    parser.add_argument("--count", type=int, default=100, help="how many seeds")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    arguments = parser.parse_args()
+    faulthandler.enable()
+    findings = 0
+    for seed in range(arguments.seed, arguments.seed + arguments.count):
+        for text in examine(seed):
+            findings += 1
+            sys.stdout.write(f"--- seed {seed}\n{text}\n")
+    sys.stdout.write(f"{arguments.count} seeds, {findings} findings\n")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from wasmine.errors import TrapCode
 from wasmine.types import FunctionType, ValType
@@ -18,6 +18,13 @@ LIMITS: Final = frozenset(
 )
 """Where the stack and the heap end is each engine's own affair."""
 _UNREACHABLE: Final = "trap: unreachable"
+FRAMES: Final = "frames: "
+"""What events begin with that tell which functions were active."""
+UNKNOWN: Final = "?"
+_FRAMES: Final = 20
+"""wasmtime tells of so many."""
+Place: TypeAlias = tuple[int, int | None]
+"""A function, and the offset in the module of the instruction that it was at, if that is known."""
 _INSTANCES: Final = 5
 """Instances that one script makes at most."""
 
@@ -47,6 +54,9 @@ class Guest(Protocol):
 
     def reason(self, error: Exception) -> str | None:
         """Why code trapped, in wasmine's words; None for an error that is no trap."""
+
+    def frames(self, error: Exception) -> list[Place] | None:
+        """The functions that were active at a trap, innermost first; None where that is not known."""
 
 
 def value_of(type_: ValType, random: Random) -> Any:
@@ -105,35 +115,62 @@ class Script:
         for turn in range(_INSTANCES):
             random = Random(self._seed + turn)
             instantiate = functools.partial(guest.instantiate, _Host(events))
-            events.append(self._guarded(guest, instantiate, ()))
-            if events[-1].startswith(("trap", "raised")):
+            outcome = self._guarded(guest, instantiate, (), events)
+            if outcome.startswith(("trap", "raised")):
                 break
             events += _state(guest)
             # A trap at `unreachable` may mean that no fuel is left, so that nothing else runs.
-            while names and events[-1] != _UNREACHABLE:
-                self._call(guest, names.pop(), random, events)
+            while names and outcome != _UNREACHABLE:
+                outcome = self._call(guest, names.pop(), random, events)
             events += _state(guest)
             if not names:
                 break
         return events
 
-    def _call(self, guest: Guest, name: str, random: Random, events: list[str]) -> None:
+    def _call(self, guest: Guest, name: str, random: Random, events: list[str]) -> str:
         type_ = self._functions[name]
         arguments = [value_of(kind, random) for kind in type_.params]
         events.append(f"call {name}{arguments}")
-        events.append(self._guarded(guest, lambda: guest.call(name, arguments), type_.results))
+        return self._guarded(guest, lambda: guest.call(name, arguments), type_.results, events)
 
     @staticmethod
-    def _guarded(guest: Guest, action: Callable[[], Any], results: tuple[ValType, ...]) -> str:
+    def _guarded(
+        guest: Guest, action: Callable[[], Any], results: tuple[ValType, ...], events: list[str]
+    ) -> str:
+        """What came of an action, which is an event; so are the frames of a trap."""
         try:
-            return "returned " + all_shown(results, action())
+            events.append("returned " + all_shown(results, action()))
         except HostError as error:
-            return f"raised {error}"
+            events.append(f"raised {error}")
         except Exception as error:
             reason = guest.reason(error)
             if reason is None:
                 raise
-            return f"trap: {reason}"
+            events += [f"trap: {reason}", FRAMES + _shown_frames(guest.frames(error))]
+            return events[-2]
+        return events[-1]
+
+
+def _shown_frames(frames: list[Place] | None) -> str:
+    if frames is None:
+        return UNKNOWN
+    return " ".join(
+        f"{index}:{UNKNOWN if place is None else hex(place)}" for index, place in frames[:_FRAMES]
+    )
+
+
+def same_frames(ours: str, theirs: str) -> bool:
+    """Whether two events tell of the same frames, as far as they are known."""
+    pairs = [event.removeprefix(FRAMES).split() for event in (ours, theirs)]
+    return [UNKNOWN] in pairs or (
+        len(pairs[0]) == len(pairs[1])
+        and all(
+            mine[0] == other[0] and (mine[2] == other[2] or UNKNOWN in (mine[2], other[2]))
+            for mine, other in zip(
+                *([each.partition(":") for each in e] for e in pairs), strict=True
+            )
+        )
+    )
 
 
 def _state(guest: Guest) -> Iterator[str]:

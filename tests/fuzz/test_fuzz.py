@@ -23,10 +23,16 @@ from .campaign import Finding, examine, first_difference
 # Every second seed is a module of wasm-tools, with the next one of 22 profiles.
 @pytest.mark.parametrize("first", range(0, 50, 10))
 def test_seeds_find_nothing(first: int) -> None:
+    """In all tiers; in one of them functions and loops get better code on their way."""
+    replaced = taken_over = 0
     for seed in range(first, first + 10):
         tally, found = examine(seed)
         assert found == [], f"seed {seed}"
         assert tally.modules in (0, 1)
+        replaced += tally.replaced
+        taken_over += tally.taken_over
+    assert replaced > 0
+    assert taken_over > 0
 
 
 @pytest.mark.parametrize("first", range(0, 20, 10))
@@ -75,23 +81,30 @@ def test_a_module_depends_on_nothing_but_the_seed() -> None:
     ("ours", "theirs", "expected"),
     [
         (["call f", "returned 1"], ["call f", "returned 1"], None),
-        (["call f", "returned 1"], ["call f", "returned 2"], "after call f"),
-        (["call f"], ["call f", "returned 2"], "after call f"),
-        (["call f"], [], "after the beginning"),
+        (["call f", "returned 1"], ["call f", "returned 2"], "call f"),
+        (["call f"], ["call f", "returned 2"], "call f"),
+        (["call f"], [], "the beginning"),
         (["trap: null reference"], ["trap: out of bounds array access"], None),
-        (["trap: null reference"], ["trap: unreachable"], "after the beginning"),
-        (["trap: null reference"], [], "after the beginning"),
+        (["trap: null reference"], ["trap: unreachable"], "the beginning"),
+        (["trap: null reference"], [], "the beginning"),
+        (["frames: 1:0x20 2:0x40"], ["frames: 1:? 2:0x40"], None),
+        (["frames: 1:? 2:?"], ["frames: 1:0x20 2:0x40"], None),
+        (["frames: ?"], ["frames: 1:0x20 2:0x40"], None),
+        (["frames: "], ["frames: 1:0x20 2:0x40"], "the beginning"),
+        (["frames: 1:0x20 2:0x40"], ["frames: 1:0x20 2:0x41"], "the beginning"),
+        (["frames: 1:0x20 2:0x40"], ["frames: 1:0x20 3:?"], "the beginning"),
+        (["frames: 1:0x20 2:0x40"], ["frames: 1:0x20"], "the beginning"),
         *(([limit, "returned 1"], ["returned 1", "returned 2"], None) for limit in script.LIMITS),
     ],
 )
 def test_differences(ours: list[str], theirs: list[str], expected: str | None) -> None:
-    text = first_difference(ours, theirs)
-    assert text == expected or (expected is not None and text is not None and expected in text)
+    difference = first_difference(ours, theirs)
+    assert (None if difference is None else difference[0]) == expected
 
 
 def test_a_child_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     class Dying:
-        def __init__(self, first: int, count: int, source: str) -> None:
+        def __init__(self, first: int, *_: object) -> None:
             self.first = first
 
         def lines(self) -> Iterator[str]:

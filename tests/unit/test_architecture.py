@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "vm": BELOW_API,
     "api": BELOW_API | {"compiler", "vm", "version"},
     "wasi": {"frozen", "errors", "types", "api", "wasmine"},
-    "script": {"errors", "types", "wasm", "wasmine"},
+    "script": {"frozen", "errors", "types", "wasm", "wasmine"},
     "cli": {"frozen", "errors", "types", "wasm", "api", "wasi", "script", "wasmine"},
     "__main__": {"cli"},
     "__init__": {"errors", "types", "wasm", "api", "version"},

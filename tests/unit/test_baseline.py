@@ -197,9 +197,7 @@ COUNTING = """(module (func $g)
           (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
           (br_if 0 (local.get 0)))
     (i32.add (local.get 1) (i32.trunc_f64_s (local.get 2)))))"""
-TIER_UP_TYPE = ctypes.CFUNCTYPE(
-    ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p
-)
+TIER_UP_TYPE = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 
 
 def test_counters() -> None:
@@ -207,9 +205,8 @@ def test_counters() -> None:
     module = Placed(COUNTING, counters=True)
     asked = []
 
-    def tier_up(_ctx: int, function: int, loop: int, frame: int) -> int:
-        place = FrameLayout(3, vectors=False).locals[0]
-        asked.append((function, loop, ctypes.c_int32.from_address(frame + place).value))
+    def tier_up(_ctx: int, function: int, loop: int) -> int:
+        asked.append((function, loop))
         module.set_counters(50)
         return 0
 
@@ -217,8 +214,8 @@ def test_counters() -> None:
     module.set_cell(TIER_UP, ctypes.cast(callback, ctypes.c_void_p).value or 0)
     module.set_counters(0)
     assert module.call("f", 120) == 480
-    # Each round is counted: the entry takes the first from 0, then 51 rounds pass until it is negative.
-    assert asked == [(1, -1, 120), (1, 0, 70), (1, 0, 19)]
+    # The entry is the first to take one from 0; a loop is asked for after 51 rounds, twice in 120.
+    assert asked == [(1, -1), (1, 0), (1, 0)]
     assert len(module.compiled[1].loops) == 1
 
 
@@ -227,7 +224,7 @@ def test_going_on_elsewhere() -> None:
     module = Placed(COUNTING, counters=True)
     place = FrameLayout(3, vectors=False).locals[1]
     code = module.place(asm.load64(RAX, RSI, place) + asm.RETURN_WASM)
-    callback = TIER_UP_TYPE(lambda _ctx, _function, loop, _frame: code if loop == 0 else 0)
+    callback = TIER_UP_TYPE(lambda _ctx, _function, loop: code if loop == 0 else 0)
     module.set_cell(TIER_UP, ctypes.cast(callback, ctypes.c_void_p).value or 0)
     module.set_counters(10)
     assert module.call("f", 100) == 30

@@ -10,7 +10,7 @@ from wasmine.errors import InvalidModule, MalformedModule
 from wasmine.types import F32, F64, I32, I64, V128, FunctionType
 from wasmine.wasm.body import Body, decode_body
 from wasmine.wasm.decoder import decode
-from wasmine.wasm.immediates import IMMEDIATE_READERS, read_opcode
+from wasmine.wasm.immediates import immediate_reader, read_opcode
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import OPCODES
 from wasmine.wasm.reader import Reader
@@ -48,7 +48,7 @@ def read_slowly(info: ModuleInfo, body: Body) -> list[tuple[str, object]]:
     instructions = []
     while not reader.at_end:
         opcode = read_opcode(reader, info)
-        read = IMMEDIATE_READERS[opcode.index]
+        read = immediate_reader(opcode)
         instructions.append((opcode.name, read(reader, info) if read else None))
     return instructions
 

@@ -9,20 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.api.harness import run_script
-from wasmine import wat2wasm
 from wasmine.abi.image import FunctionExtent, Image
-from wasmine.api.thunks import ensure_runtime
 from wasmine.compiler.linker import link
 from wasmine.errors import DeserializeError, InternalError
 from wasmine.vm.code import Code
-from wasmine.vm.process import current
-from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import DEFAULT
 
 from .objects import c_address, emit
 
@@ -154,9 +148,6 @@ def test_code_for_another_processor_is_not_mapped(image: Image) -> None:
 CHILD = """
 import ctypes, os, sys
 from wasmine.vm.code import Code
-from wasmine.vm.process import current
-from wasmine.wasm.decoder import decode
-from wasmine.wasm.features import DEFAULT
 
 def resolve(name):
     return ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value
@@ -215,32 +206,6 @@ def test_a_mapped_image_equals_the_one_written(image: Image, tmp_path: Path) -> 
     assert code.image == many
     cells = (ctypes.c_uint64 * 700).from_address(code.base + many.table_offset)
     assert set(cells) == {c_address("strlen")}
-
-
-class _NativeCode:
-    """Code as far as registering it goes; nothing is mapped there."""
-
-    def __init__(self, base: int) -> None:
-        self.base, self.end = base, base + 4096
-
-
-def test_code_that_was_not_removed_is_when_other_code_is_there() -> None:
-    # The handler of a signal may raise in the finalizer that would have removed it.
-    ensure_runtime()
-    process, info = current(), decode(wat2wasm("(module)"), DEFAULT)
-    base = 1 << 46
-    first: Any = _NativeCode(base)
-    registered = process.add_code(first, info)
-    del first
-    assert process.find_code(base) is None
-    second: Any = _NativeCode(base + 2048)
-    other = process.add_code(second, info)
-    assert process.find_code(base) is None
-    assert process.find_code(base + 4096) == (second, info)
-    del registered
-    assert process.find_code(base + 4096) == (second, info)
-    del other
-    assert process.find_code(base + 4096) is None
 
 
 def test_interrupted_compiling_frees_in_order() -> None:

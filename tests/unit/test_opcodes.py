@@ -16,7 +16,16 @@ from wasmine.wasm.decoder import decode
 from wasmine.wasm.features import ALL
 from wasmine.wasm.identifiers import Identifiers
 from wasmine.wasm.module import ModuleInfo
-from wasmine.wasm.opcodes import BY_CODE, BY_NAME, IMMEDIATES, OPCODES, Opcode
+from wasmine.wasm.opcodes import (
+    BY_CODE,
+    BY_NAME,
+    IMMEDIATES,
+    OPCODES,
+    PREFIXES,
+    Opcode,
+    by_code,
+    by_name,
+)
 from wasmine.wasm.text.assembler import wat2wasm
 from wasmine.wasm.textformat import InstructionWriter, TypeWriter
 
@@ -159,6 +168,13 @@ def test_what_needs_no_feature_is_in_the_first_version() -> None:
 def test_rows_are_unique_and_dense() -> None:
     assert [opcode.index for opcode in OPCODES] == list(range(len(OPCODES)))
     assert len(BY_NAME) == len(BY_CODE) == len(OPCODES)
+    assert {opcode.prefix for opcode in OPCODES} - {0} == set(PREFIXES)
+
+
+def test_single_rows_are_those_of_the_table() -> None:
+    assert all(by_name(opcode.name) is opcode for opcode in OPCODES)
+    assert all(by_code(opcode.prefix, opcode.number) is opcode for opcode in OPCODES)
+    assert by_code(0, 0xFF) is by_code(0xFC, 0xFFF) is None
 
 
 def test_all_of_each_proposal_is_there() -> None:

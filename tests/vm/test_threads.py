@@ -251,7 +251,7 @@ def test_objects_made_and_dropped_in_threads() -> None:
     assert all(in_threads(3, work))
     ranges = process.current()._ranges
     live = sum(1 for entry in ranges[: process.current().state.range_count] if entry.end)
-    assert live == len(process.current()._registered)
+    assert live == len(process.current()._slots)
 
 
 def test_objects_without_an_instance_in_other_threads() -> None:

@@ -8,19 +8,21 @@ which are numbered by `RUNTIME_CELLS`.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasmine.abi.layout import align
 from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
 from wasmine.abi.unwind import FrameRow
 from wasmine.frozen import Frozen
 from wasmine.types import V128, ArrayType, FunctionType, StructType
-from wasmine.wasm.body import Body
-from wasmine.wasm.module import ModuleInfo
-from wasmine.wasm.opcodes import OPCODES
+
+if TYPE_CHECKING:
+    from wasmine.wasm.body import Body
+    from wasmine.wasm.module import ModuleInfo
 
 TIER_UP: Final = "wasmine_tier_up"
-"""(ctx:ptr, local function index:i32, loop:i32, frame:ptr) -> ptr: a counter has run out. `loop` counts
+"""(ctx:ptr, local function index:i32, loop:i32) -> ptr: a counter has run out. `loop` counts
 the function's loops that have counters from 0, and is -1 at the entry. The result is 0, or, at a loop, where
 to go on: code that takes the context and the frame, and returns as the function does."""
 
@@ -87,9 +89,9 @@ class CompiledFunction(Frozen):
 class FrameLayout:
     """Where a baseline function keeps its locals and operands, in bytes from the bottom of its frame.
 
-    The first place belongs to whom the function calls (see convention). Locals follow in order, then the operands by height. A place has
-    `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a value does not have are
-    zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
+    The first place belongs to whom the function calls (see convention). Locals follow in order, then the
+    operands by height. A place has `slot` bytes: 8, or 16 in a function that may hold vectors. Bits that a
+    value does not have are zero for i32 and undefined for floats. The bottom of the frame is aligned to 16.
     """
 
     __slots__ = ("locals", "operands", "slot")
@@ -112,9 +114,12 @@ class FrameLayout:
         return align(self.operand(height), 16)
 
 
-_VECTOR_CODES: Final = frozenset(
-    opcode.index for opcode in OPCODES if opcode.feature in ("simd", "relaxed-simd")
-)
+@cache
+def _vector_codes() -> frozenset[int]:
+    from wasmine.wasm.opcodes import OPCODES  # nothing is compiled for a program from the cache
+
+    features = ("simd", "relaxed-simd")
+    return frozenset(opcode.index for opcode in OPCODES if opcode.feature in features)
 
 
 def mentions_vectors(info: ModuleInfo) -> bool:
@@ -134,4 +139,4 @@ def _parts(composite: object) -> tuple[object, ...]:
 
 def may_hold_vectors(module_mentions: bool, body: Body) -> bool:
     """Whether an operand of a function may be a v128; the first is `mentions_vectors` of its module."""
-    return module_mentions or V128 in body.locals or not _VECTOR_CODES.isdisjoint(body.codes)
+    return module_mentions or V128 in body.locals or not _vector_codes().isdisjoint(body.codes)

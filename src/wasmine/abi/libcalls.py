@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import cache
 
 from wasmine.errors import TrapCode
 from wasmine.frozen import Frozen
@@ -112,15 +113,26 @@ class LibCall(Frozen):
     """Place among the builtins of VMContext; None for those reached by symbol only."""
     name: str
     symbol: str
-    parameters: tuple[tuple[str, str], ...]
-    """(name, kind) of each, the kind being ptr, i32, i64, f32 or f64."""
+    signature: str
+    """The parameters, as the table has them."""
     result: str
     """A kind, "void", or "noreturn"."""
     space: IndexSpace
     relocation: str | None
     """Name in the reference's LibCall enumeration."""
-    traps: frozenset[TrapCode]
-    """The codes with which it may trap."""
+    trap: str
+    """The codes with which it may trap, as the table has them."""
+
+    # Read when something is compiled: a program from the cache needs names and symbols only.
+    @property
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """(name, kind) of each, the kind being ptr, i32, i64, f32 or f64."""
+        return _parameters(self.signature)
+
+    @property
+    def traps(self) -> frozenset[TrapCode]:
+        """The codes with which it may trap."""
+        return _traps(self.trap)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -134,6 +146,7 @@ class Builtin(LibCall):
     index: int
 
 
+@cache
 def _traps(text: str) -> frozenset[TrapCode]:
     match text:
         case "-":
@@ -144,6 +157,7 @@ def _traps(text: str) -> frozenset[TrapCode]:
             return frozenset(map(TrapCode.parse, text.split(",")))
 
 
+@cache
 def _parameters(text: str) -> tuple[tuple[str, str], ...]:
     pairs = (parameter.partition(":") for parameter in text.split(","))
     return tuple((own, kind) for own, _, kind in pairs)
@@ -154,11 +168,11 @@ def _row(line: str) -> LibCall:
     columns = (
         name,
         symbol,
-        _parameters(parameters),
+        parameters,
         result,
         IndexSpace(space),
         None if relocation == "-" else relocation,
-        _traps(trap),
+        trap,
     )
     return LibCall(None, *columns) if index == "-" else Builtin(int(index), *columns)
 
@@ -185,11 +199,11 @@ def _heap_rows(line: str) -> Iterator[LibCall]:
             None,
             own,
             f"wasmine_heap_{own}",
-            _parameters(parameters),
+            parameters,
             result,
             IndexSpace.NONE,
             None,
-            _traps(traps),
+            traps,
         )
 
 

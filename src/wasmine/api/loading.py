@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from wasmine.api.cachekeys import content_digest, make_key
 from wasmine.errors import DeserializeError, InternalError
 from wasmine.vm.code import Code
+from wasmine.wasm.decoder import decode
+from wasmine.wasm.module import DataSegments
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
@@ -42,6 +44,34 @@ def load_or_make(cache: Cache, key: Key, make: Callable[[], Image], resolve: Res
         cache.put(key, [image.to_bytes()])
         code = Code(image, resolve)
     return code
+
+
+def decode_module(data: bytes, engine: Engine) -> ModuleInfo:
+    """Read the sections of a module. Where many data segments are is kept in the cache.
+
+    Raises what `decode` raises.
+    """
+    digest = key = None
+    known: DataSegments | None = None
+
+    def find_data() -> DataSegments | None:
+        nonlocal digest, key, known
+        digest = content_digest(data)
+        key = make_key("segments", digest, " ".join(engine.features))
+        entry = engine.cache.get(key)
+        if entry is not None:
+            known = DataSegments()
+            with entry:
+                for place, column in enumerate(known.columns):
+                    column.frombytes(entry.part(place))
+        return known
+
+    info = decode(data, engine.features, find_data=find_data)
+    if digest is not None and key is not None:
+        _digests[info] = digest
+        if known is None and not info.data_segments.others:
+            engine.cache.put(key, [column.tobytes() for column in info.data_segments.columns])
+    return info
 
 
 def module_key(

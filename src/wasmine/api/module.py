@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Self
 from wasmine.abi.image import Image
 from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, EngineOptions, Progress
+from wasmine.api.importing import import_apart
+from wasmine.api.loading import decode_module
 from wasmine.api.savedcode import SavedArtifact, SavedCode
 from wasmine.api.source import Source, read_source
 from wasmine.api.thunks import THUNKS, ensure_runtime
@@ -44,7 +46,7 @@ class Module:
 
     def __init__(self, source: Source, *, engine: Engine | None = None) -> None:
         engine = _engine_for(engine)
-        info = decode(read_source(source), engine.features)
+        info = decode_module(read_source(source), engine)
         self._prepare(info, engine)
         if not engine.is_lazy:
             self._own_artifact()
@@ -68,6 +70,7 @@ class Module:
 
         Raises TypeError or OSError if there is none.
         """
+        import_apart("wasmine.wasm.validator")
         from wasmine.wasm.validator import validate  # a module from the cache does without
 
         try:

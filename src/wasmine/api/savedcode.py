@@ -1,8 +1,8 @@
 """Code that was compiled when it was first called, kept in the cache for the next process.
 
 An entry has all code of a module that processes have needed so far: three parts, which are a snapshot of
-the code space, its constants, and how many functions there are. A process begins with that,
-appends what it needs besides, and stores the result if it has more than the entry by then: when the module is no longer
+the code space, its constants, and how many functions there are. A process begins with that, appends what it
+needs besides, and stores the result if it has more than the entry by then: when the module is no longer
 used, when the program ends, and now and then while functions are being compiled.
 """
 
@@ -41,7 +41,8 @@ class SavedCode:
         make_compiler: Callable[[], FunctionCompiler],
         compile_alone: Callable[[int], Image],
     ) -> None:
-        """`make_compiler` is called when code is needed that the cache has not got; `compile_alone` gives code that needs no constants."""
+        """`make_compiler` is called when code is needed that the cache has not got; `compile_alone` gives
+        code that needs no constants."""
         self._cache = cache
         self._key = key
         self._make_compiler = make_compiler

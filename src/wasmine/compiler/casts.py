@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from wasmine.abi.heap import TypeKind, VMTypeRecord
@@ -14,11 +13,11 @@ from wasmine.compiler.heap import is_subtype, type_of, type_record
 from wasmine.compiler.ir import IN_CONTEXT, INVARIANT, UNLIKELY
 from wasmine.compiler.objects import place_at
 from wasmine.errors import TrapCode
+from wasmine.frozen import Frozen
 from wasmine.types import DefinedType, RefType, top
 
 
-@dataclass(frozen=True, slots=True)
-class _Cast:
+class _Cast(Frozen):
     """Code that goes to one of two labels, by whether a reference is of a type.
 
     The blocks in between are called C<position> and a letter, their names %k<position>.

@@ -6,7 +6,7 @@ is done in the loop itself; that, and not calling anything twice, is what the sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +24,7 @@ from wasmine.compiler import (
 )
 from wasmine.compiler.builder import FunctionBuilder
 from wasmine.compiler.control import Label
+from wasmine.compiler.deadcode import BlockEnds, Steps, skip
 from wasmine.compiler.ir import (
     CONSTANT,
     IN_CONTEXT,
@@ -108,13 +109,12 @@ for _kind, _table in TABLES:
 if _missing := [opcode.name for opcode in OPCODES if not ROWS[opcode.index]]:
     raise InternalError(f"nothing lowers {_missing}")
 LOCAL_GET: Final = BY_NAME["local.get"].index
-ELSE: Final = BY_NAME["else"].index
-END: Final = BY_NAME["end"].index
-DELEGATE: Final = BY_NAME["delegate"].index
-CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
-OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
-Steps: TypeAlias = Iterator[tuple[int, int, Any]]
-"""Position, opcode index and immediate of the instructions that are left."""
+BLOCK_ENDS: Final = BlockEnds(
+    control.end_unreached,
+    exceptions.delegate_unreached,
+    exceptions.catch_unreached,
+    control.else_unreached,
+)
 
 
 def _walk(f: FunctionBuilder, body: Body) -> None:
@@ -128,7 +128,7 @@ def _walk(f: FunctionBuilder, body: Body) -> None:
         kind, function = rows[code]
         if kind == HANDLED:
             if function(f, position, immediate):
-                _skip(f, steps)
+                skip(f, steps, BLOCK_ENDS)
         elif kind == CONSTANTS:
             push(function(immediate))
         elif kind == UNARY:
@@ -145,32 +145,6 @@ def _walk(f: FunctionBuilder, body: Body) -> None:
                 line = f.located(line, result, first, second)
             append(line)
             stack[-1] = result
-
-
-def _skip(f: FunctionBuilder, steps: Steps) -> None:
-    """Drop what cannot be reached, up to where control comes in again or the body ends."""
-    depth = 0
-    for position, code, immediate in steps:
-        if code in OPENING:
-            depth += 1
-        elif code == END:
-            if depth:
-                depth -= 1
-            elif control.end_unreached(f, position):
-                return
-        elif code == DELEGATE:
-            if depth:
-                depth -= 1
-            elif exceptions.delegate_unreached(f, position, immediate):
-                return
-        elif depth:
-            continue
-        elif code == ELSE:
-            control.else_unreached(f)
-            return
-        elif code in CATCHES:
-            exceptions.catch_unreached(f, position, immediate)
-            return
 
 
 def _local_slots(f: FunctionBuilder, parameters: int) -> list[str]:

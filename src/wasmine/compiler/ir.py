@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from wasmine.abi.convention import SLOT_SIZE, parameter_slots, result_slots, value_kind
 from wasmine.abi.vmcontext import VMStoreContext, offset_of
+from wasmine.frozen import Frozen
 from wasmine.types import FunctionType, ValType
 
 WASM_CC: Final = "tailcc"
@@ -79,8 +79,7 @@ LLVM_TYPES: Final = _Types()
 """The LLVM type of each value type."""
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(Frozen):
     """A function type as LLVM writes it."""
 
     params: tuple[str, ...]

@@ -10,15 +10,14 @@ Lanes that LLVM leaves undefined where WebAssembly does not never reach one of i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from wasmine.compiler.ir import VECTOR
 from wasmine.compiler.lowering import FLOAT_COMPARISONS, INTEGER_COMPARISONS, ONE, SQUARE_ROOT
+from wasmine.frozen import Frozen
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Frozen):
     """How 128 bits are divided into lanes."""
 
     lane: str
@@ -207,8 +206,7 @@ def spread(lane: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Frozen):
     """The meaning of one instruction."""
 
     operands: tuple[str, ...]

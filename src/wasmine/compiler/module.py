@@ -7,7 +7,6 @@ block of the functions that use them.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from wasmine.abi.convention import is_counted
@@ -27,6 +26,7 @@ from wasmine.compiler.ir import (
     Signature,
     signature,
 )
+from wasmine.frozen import Frozen
 from wasmine.types import I64, DefinedType, FunctionType, ValType
 from wasmine.wasm.module import ConstExpr, ModuleInfo
 
@@ -46,8 +46,7 @@ _COUNT: Final = offset_of(VMTableDefinition, "current_elements")
 _STORAGE: Final = offset_of(VMGlobalDefinition, "storage")
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Frozen):
     """How code is generated; part of the key of a compiled module."""
 
     memory_styles: tuple[MemoryStyle, ...] = ()
@@ -61,8 +60,7 @@ class Options:
     VMContext.entries, where they can be replaced, and not by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(Frozen):
     """A pointer that stays the same for a whole call, and the lines that compute it."""
 
     name: str
@@ -80,8 +78,7 @@ def _address(name: str, base: str, offset: int) -> str:
     return f"{name} = getelementptr i8, ptr {base}, i64 {offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Frozen):
     """A linear memory. `base` and `reserved` may be used only if it is static."""
 
     index: int
@@ -103,8 +100,7 @@ class Memory:
     """No pointer: how many bytes of address space there are from the base on, an i64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Frozen):
     """A table. Its elements never move."""
 
     index: int
@@ -122,8 +118,7 @@ class Table:
     """Where the number of elements is, an i32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Global:
+class Global(Frozen):
     """A global variable, or the constant that it always is."""
 
     type: str
@@ -134,8 +129,7 @@ class Global:
     definition: Pointer
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Frozen):
     """A tag of exceptions."""
 
     type: FunctionType

@@ -16,12 +16,13 @@ from typing import Final, NamedTuple
 from wasmine.abi.baseline import FrameLayout, may_hold_vectors, mentions_vectors
 from wasmine.compiler.builder import FunctionBuilder
 from wasmine.compiler.control import Label, bring, meet
+from wasmine.compiler.deadcode import OPENING
 from wasmine.compiler.exceptions import Try
 from wasmine.compiler.ir import LLVM_TYPES
 from wasmine.wasm.body import Body
 from wasmine.wasm.code_validator import operands_before
 from wasmine.wasm.module import ModuleInfo
-from wasmine.wasm.opcodes import BY_NAME, OPCODES
+from wasmine.wasm.opcodes import BY_NAME
 
 BEGINNING: Final = "taken"
 """The block that loads the operands."""
@@ -30,7 +31,6 @@ UNREACHED: Final = "unreached"
 
 
 LOOP: Final = BY_NAME["loop"].index
-OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
 CLOSING: Final = frozenset(BY_NAME[name].index for name in ("end", "delegate"))
 
 

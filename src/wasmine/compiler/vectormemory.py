@@ -6,7 +6,7 @@ from typing import Final
 
 from wasmine.compiler.builder import FunctionBuilder, Handler
 from wasmine.compiler.ir import IN_MEMORY
-from wasmine.compiler.lanes import SHAPES, fill, spread
+from wasmine.compiler.lanes import SHAPES, Shape, fill, spread
 from wasmine.compiler.lowering import template
 from wasmine.compiler.memories import MemArg, address
 from wasmine.compiler.vectors import cast, push
@@ -24,23 +24,25 @@ def _fetch(f: FunctionBuilder, position: int, memarg: MemArg, type_: str, size: 
     return r
 
 
-def _load(opcode: Opcode) -> Handler:
-    """Extends, repeats, or puts zeros above what it loads."""
+def partial_load(opcode: Opcode) -> tuple[Shape, str, str]:
+    """Of a load that extends, repeats, or puts zeros above what it loads: the shape of the result, the LLVM
+    type that is loaded, and the template that makes one of the other, with {a} for what was loaded."""
     size = opcode.access
     kind = opcode.name.removeprefix("v128.load")
     if "x" in kind:
         width, count = map(int, kind[:-2].split("x"))
         part, shape = f"<{count} x i{width}>", SHAPES[f"i{2 * width}x{count}"]
         extend = {"s": "sext", "u": "zext"}[kind[-1]]
-        text = f"{{r}} = {extend} {part} {{a}} to {{t}}"
-    else:
-        shape = SHAPES[f"i{8 * size}x{16 // size}"]
-        part = shape.lane
-        text = (
-            spread("{a}")
-            if kind.endswith("splat")
-            else "{r} = insertelement {t} zeroinitializer, {e} {a}, i32 0"
-        )
+        return shape, part, f"{{r}} = {extend} {part} {{a}} to {{t}}"
+    shape = SHAPES[f"i{8 * size}x{16 // size}"]
+    if kind.endswith("splat"):
+        return shape, shape.lane, spread("{a}")
+    return shape, shape.lane, "{r} = insertelement {t} zeroinitializer, {e} {a}, i32 0"
+
+
+def _load(opcode: Opcode) -> Handler:
+    shape, part, text = partial_load(opcode)
+    size = opcode.access
     write = template(fill(text, shape))
 
     def load(f: FunctionBuilder, position: int, memarg: MemArg) -> None:

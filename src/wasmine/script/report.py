@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from wasmine.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Frozen):
     """What came of one command, at this place of the script; lines and columns count from 1."""
 
     line: int
@@ -30,8 +29,7 @@ class Outcome:
         return f"{self.line}:{self.column}: {self.kind}: {self.problem or 'passed'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Frozen):
     """What came of all commands of a script, in the order of the script."""
 
     outcomes: tuple[Outcome, ...]

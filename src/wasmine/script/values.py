@@ -5,12 +5,12 @@ Numbers are the unsigned integer of their bits, as for `Function.call_raw`; refe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from types import UnionType
 from typing import Final
 
 from wasmine import Array, Function, Struct
+from wasmine.frozen import Frozen
 from wasmine.types import F32, F64, AbstractHeapType, ValType
 from wasmine.wasm.text.commands import (
     AnyReference,
@@ -26,8 +26,7 @@ from wasmine.wasm.text.commands import (
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class HostObject:
+class HostObject(Frozen, eq=False):
     """`(ref.extern n)`: an object of the host, which scripts know by its number."""
 
     number: int

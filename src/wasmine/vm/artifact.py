@@ -48,7 +48,11 @@ class Artifact:
     def lazy(cls, info: ModuleInfo, compiler: FunctionCompiler, *, counter_start: int = 0) -> Self:
         """The artifact of a module whose functions are compiled when they are first called."""
         field = VMOffsets.for_host(info).vmctx_compile_on_call()
-        return cls(info, CodeSpace(info, current(), compiler, field, counter_start))
+        process = current()
+        space = CodeSpace(info, process, compiler, field, counter_start)
+        self = cls(info, space)
+        self._registration = process.add_code(space, info)
+        return self
 
     @property
     def image(self) -> Image | None:
@@ -99,7 +103,7 @@ class Artifact:
             put("Q", "entries", 0, self.code.entries)
         self._put_functions(content, numbers)
         # Passive segments; to the builtins all others look as if they had been dropped.
-        for index, data in enumerate(info.data_segments):
+        for index, data in info.data_segments.others.items():
             if data.mode == "passive":
                 length = data.end - data.start
                 put("QQ", "data_segments", index, self.data_address + data.start, length)

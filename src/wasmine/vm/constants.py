@@ -12,7 +12,7 @@ from wasmine.vm.globals import GlobalCell
 from wasmine.vm.heap import Held
 from wasmine.vm.objects import Allocator
 from wasmine.wasm.module import ConstExpr
-from wasmine.wasm.opcodes import BY_NAME
+from wasmine.wasm.opcodes import by_name
 
 _ARITHMETIC: Final[dict[str, Callable[[int, int], int]]] = {
     "add": lambda a, b: a + b,
@@ -20,8 +20,8 @@ _ARITHMETIC: Final[dict[str, Callable[[int, int], int]]] = {
     "mul": lambda a, b: a * b,
 }
 _WIDTHS: Final = {"i32": 32, "i64": 64}
-_I32_CONST: Final = BY_NAME["i32.const"]
-_FUNCTION: Final = BY_NAME["ref.func"]
+_I32_CONST: Final = by_name("i32.const")
+_FUNCTION: Final = by_name("ref.func")
 
 
 class Evaluator:

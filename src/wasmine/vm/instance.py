@@ -42,6 +42,7 @@ from wasmine.vm.table import LinearTable
 from wasmine.vm.tags import TagCell
 from wasmine.wasm.module import (
     ConstExpr,
+    DataSegments,
     ElementSegment,
     FunctionItems,
     ModuleInfo,
@@ -299,15 +300,18 @@ class InstanceHandle:
 
     def _place_data(self) -> None:
         """Copy the active data segments; there may be a hundred thousand."""
-        # Nothing runs meanwhile that could move a memory.
+        # Nothing runs meanwhile that could move a memory. What is empty is written too: nothing, there.
+        empty = memoryview(bytearray())
         memories = [
-            native_view(memory.base, memory.data_size, "B")
-            if memory.data_size
-            else memoryview(bytearray())
+            native_view(memory.base, memory.data_size, "B") if memory.data_size else empty
             for memory in self.memories
         ]
         evaluate, data = self._evaluate, memoryview(self._info.data)
-        for segment in self._info.data_segments:
+        segments = self._info.data_segments
+        if segments and not segments.others:
+            _place_plain(memories[0], data, segments)
+            return
+        for segment in segments:
             if segment.mode != "active":
                 continue
             memory = memories[segment.memory]
@@ -316,3 +320,14 @@ class InstanceHandle:
             if end > len(memory):
                 raise Trap(TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS)
             memory[offset:end] = data[segment.start : segment.end]
+
+
+def _place_plain(memory: memoryview, data: memoryview, segments: DataSegments) -> None:
+    """Copy segments to constant addresses in one memory."""
+    size = len(memory)
+    columns = zip(segments.addresses, segments.starts, segments.ends, strict=True)
+    for address, start, end in columns:
+        last = address + end - start
+        if last > size:
+            raise Trap(TrapCode.HEAP_ACCESS_OUT_OF_BOUNDS)
+        memory[address:last] = data[start:end]

@@ -12,11 +12,9 @@ import functools
 import os
 import signal
 import threading
-import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from itertools import count
 from operator import attrgetter
 from types import ModuleType
 from typing import Any, Final, TypeAlias, cast
@@ -64,14 +62,16 @@ class _SigAction(ctypes.Structure):
 
 
 class MappedCode(Frozen):
-    """An image with WebAssembly functions that is mapped, for backtraces; sorted by `base`."""
+    """Code with WebAssembly functions that is mapped, for backtraces; sorted by `base`.
+
+    This keeps the code: the garbage collector clears weak references to what is in a cycle before it runs
+    the finalizers there, which may call functions.
+    """
 
     base: int
     end: int
-    code: weakref.ref[NativeCode]
+    code: NativeCode
     info: ModuleInfo
-    slot: int
-    """Where the signal handler finds it among the ranges."""
 
 
 class HeapFunctions:
@@ -92,7 +92,7 @@ class HeapFunctions:
 
 
 class _CodeRegistration(Token):
-    """The number of mapped code among all that there has been."""
+    """The slot of mapped code among the ranges that the signal handler knows."""
 
     __slots__ = ()
 
@@ -112,7 +112,8 @@ class Process:
     ) -> None:
         """Load the runtime's code and install the signal handlers.
 
-        `load_heap` gives the code of the heap when one is needed, `hooks` are the Python callables that native code calls, by the name of their symbol.
+        `load_heap` gives the code of the heap when one is needed, `hooks` are the Python callables that
+        native code calls, by the name of their symbol.
         """
         # Re-entrant: the garbage collector may drop other code while one is added.
         self._lock = threading.RLock()
@@ -132,8 +133,7 @@ class Process:
         self._mapping = Mmap.accessible(MAXIMUM_CODE_RANGES * size_of(CodeRange))
         self.state.ranges = self._mapping.base
         self._ranges = (CodeRange * MAXIMUM_CODE_RANGES).from_address(self._mapping.base)
-        self._numbers = count(1)
-        self._registered: dict[int, MappedCode] = {}
+        self._slots: dict[int, MappedCode] = {}
         self._free_slots: list[int] = []
         self._mapped: tuple[MappedCode, ...] = ()
         self._code = load(self.resolve)
@@ -276,68 +276,44 @@ class Process:
             raise ResourceError(f"cannot install the handler of signal {number}")
 
     def add_code(self, code: NativeCode, info: ModuleInfo) -> object:
-        """Let faults in this code be traps, until nobody holds the result any more."""
-        # The handler of a signal may raise at any step.
+        """Keep code, and let faults in it be traps, until nobody holds the result any more."""
         with self._lock:
-            self._remove_dead(code.base, code.end)
-            if self._free_slots:
-                slot = self._free_slots.pop()
-            elif (slot := self.state.range_count) < MAXIMUM_CODE_RANGES:
-                self.state.range_count = slot + 1
-            else:
+            slot = self._free_slots.pop() if self._free_slots else self.state.range_count
+            if slot == MAXIMUM_CODE_RANGES:
                 raise ResourceError("too many modules are mapped")
-            number = next(self._numbers)
-            registration = _CodeRegistration(number)
-            mapped = MappedCode(code.base, code.end, weakref.ref(code), info, slot)
-            self._registered[number] = mapped
-            self._sort()
+            self._slots[slot] = MappedCode(code.base, code.end, code, info)
+            self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
             entry = self._ranges[slot]
             # The handler may look at any moment: an entry is empty until its end is set.
             entry.start = code.base
             entry.frames = 0
             entry.end = code.end
-        return registration
-
-    def _sort(self) -> None:
-        self._mapped = tuple(sorted(self._registered.values(), key=attrgetter("base")))
-
-    def _remove_dead(self, base: int, end: int) -> None:
-        """Remove code that was in this range: a signal's handler that raised in the finalizer of its
-        registration has kept it from being removed."""
-        dead = [
-            number
-            for number, mapped in self._registered.items()
-            if mapped.base < end and base < mapped.end
-        ]
-        for number in dead:
-            self.remove_code(number)
+            self.state.range_count = max(self.state.range_count, slot + 1)
+        return _CodeRegistration(slot)
 
     def prepare_frames(self, range_address: int) -> None:
         """Decode the frames of the image in a CodeRange, so that exceptions can pass through it."""
         with self._lock:
-            entry = self._ranges[(range_address - self._mapping.base) // size_of(CodeRange)]
-            found = self.find_code(entry.start)
-            if found is None:
-                raise InternalError("an exception passes through code that is gone")
-            entry.frames = found[0].frames_address()
+            slot = (range_address - self._mapping.base) // size_of(CodeRange)
+            self._ranges[slot].frames = self._slots[slot].code.frames_address()
 
-    def forget_frames(self, registration: object) -> None:
-        """The frames of code are in another place than they were; `registration` is `add_code`'s."""
-        if isinstance(registration, _CodeRegistration):
-            self._ranges[self._registered[int(registration)].slot].frames = 0
-
-    def remove_code(self, number: int) -> None:
-        """The code that was registered with this number is about to be unmapped."""
+    def forget_frames(self, code: NativeCode) -> None:
+        """The frames of code are in another place than they were."""
         with self._lock:
-            mapped = self._registered.get(number)
-            if mapped is None:
-                return
-            entry = self._ranges[mapped.slot]
+            for slot, mapped in self._slots.items():
+                if mapped.code is code:
+                    self._ranges[slot].frames = 0
+
+    def remove_code(self, slot: int) -> None:
+        """The code in this slot is about to be unmapped."""
+        with self._lock:
+            entry = self._ranges[slot]
             entry.end = 0
             entry.start = 0
-            del self._registered[number]
-            self._free_slots.append(mapped.slot)
-            self._sort()
+            removed = self._slots.pop(slot)
+            self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
+            self._free_slots.append(slot)
+        del removed  # and then perhaps code that only it has installed
 
     def find_code(self, pc: int) -> tuple[NativeCode, ModuleInfo] | None:
         """The mapped code that contains an address."""
@@ -345,8 +321,8 @@ class Process:
         position = bisect_right(mapped, pc, key=attrgetter("base"))
         if not position or pc >= mapped[position - 1].end:
             return None
-        code = mapped[position - 1].code()
-        return None if code is None else (code, mapped[position - 1].info)
+        found = mapped[position - 1]
+        return found.code, found.info
 
     def find_function(self, pc: int) -> tuple[ModuleInfo, int] | None:
         """The module and the index of the WebAssembly function that contains an address."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum, IntFlag
+from functools import cache
 from io import UnsupportedOperation
 from struct import Struct
 from typing import Final
@@ -94,7 +95,9 @@ class Errno(IntEnum):
     ENOTCAPABLE = 76
 
 
-_FROM_HOST: Final = {getattr(errno, code.name): code for code in Errno if hasattr(errno, code.name)}
+@cache
+def _from_host() -> dict[int | None, Errno]:
+    return {getattr(errno, code.name): code for code in Errno if hasattr(errno, code.name)}
 
 
 class ErrnoError(Exception):
@@ -109,7 +112,7 @@ def errno_of(error: OSError) -> Errno:
     """The errno that tells the guest about a host's error; EIO where WASI has no such number."""
     if isinstance(error, UnsupportedOperation):  # read from a file open for writing, say
         return Errno.EBADF
-    return _FROM_HOST.get(error.errno, Errno.EIO)
+    return _from_host().get(error.errno, Errno.EIO)
 
 
 class ClockId(IntEnum):

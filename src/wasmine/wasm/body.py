@@ -14,10 +14,10 @@ from wasmine.types import ValType
 from wasmine.wasm import limits
 from wasmine.wasm.features import Features
 from wasmine.wasm.immediates import (
-    IMMEDIATE_READERS,
     MEMORY_FLAG,
     ImmediateReader,
     illegal_opcode,
+    immediate_reader,
 )
 from wasmine.wasm.module import ModuleInfo
 from wasmine.wasm.opcodes import BY_NAME, OPCODES, PREFIXES, Opcode
@@ -143,7 +143,7 @@ def _row(opcode: Opcode) -> _Row:
         action = _ELSE
     elif "blocktype" in opcode.immediates:
         action = _BLOCK
-    return action, opcode.index, IMMEDIATE_READERS[opcode.index]
+    return action, opcode.index, immediate_reader(opcode)
 
 
 _NO_ROW: Final[_Row] = (_ILLEGAL, 0, None)

@@ -10,13 +10,13 @@ from typing import Final, Literal
 from wasmine.errors import InvalidModule, MalformedModule
 from wasmine.types import FUNCREF, GlobalType, MemoryType, RefType, TableType, ref
 from wasmine.wasm import limits
-from wasmine.wasm.body import decode_body
 from wasmine.wasm.features import DEFAULT, Features
 from wasmine.wasm.immediates import read_constant_expression
 from wasmine.wasm.module import (
     ConstExpr,
     CustomSection,
     DataSegment,
+    DataSegments,
     ElementSegment,
     Export,
     FunctionItems,
@@ -25,7 +25,8 @@ from wasmine.wasm.module import (
     ModuleInfo,
     Section,
 )
-from wasmine.wasm.reader import Reader
+from wasmine.wasm.opcodes import by_name
+from wasmine.wasm.reader import IntegerError, Reader, read_signed, read_unsigned
 from wasmine.wasm.typecodes import (
     read_element_type,
     read_global_type,
@@ -37,12 +38,27 @@ from wasmine.wasm.typecodes import (
 MAGIC: Final = b"\0asm"
 VERSION: Final = b"\1\0\0\0"
 
+MANY_SEGMENTS: Final = 5000
+"""From here on finding all data segments takes longer than asking whether they are known."""
 
-def decode(data: bytes, features: Features = DEFAULT, *, resolve: bool = True) -> ModuleInfo:
+_LONGEST_U32: Final = 5
+_PLAIN: Final = bytes((0, by_name("i32.const").code))
+"""How nearly all data segments begin."""
+_END: Final = by_name("end").code
+
+
+def decode(
+    data: bytes,
+    features: Features = DEFAULT,
+    *,
+    resolve: bool = True,
+    find_data: Callable[[], DataSegments | None] | None = None,
+) -> ModuleInfo:
     """Reads the sections of a module that may use these features.
 
     Without `resolve`, type indices stay as they are written, for printing. Raises MalformedModule
     with the offset of what is wrong, or InvalidModule where only a later proposal allows it.
+    If there are MANY_SEGMENTS or more, `find_data` may give those that were found before in the same bytes.
     """
     if len(data) > limits.MODULE_SIZE:
         raise MalformedModule(f"module too large: {len(data)} bytes", 0)
@@ -52,6 +68,7 @@ def decode(data: bytes, features: Features = DEFAULT, *, resolve: bool = True) -
     if reader.bytes(4) != VERSION:
         raise MalformedModule("unknown binary version", 4)
     info = ModuleInfo(data, features, resolve)
+    info.find_data = find_data
     last = 0
     try:
         while not reader.at_end:
@@ -68,6 +85,8 @@ def _check_bodies(info: ModuleInfo) -> None:
 
     A body that is longer than its size says is found here: what follows is taken for a section.
     """
+    from wasmine.wasm.body import decode_body
+
     for local_index in range(min(len(info.bodies), len(info.functions) - info.imported_functions)):
         # a body that is only invalid is well-formed: not the error that is looked for
         with suppress(InvalidModule):
@@ -87,7 +106,7 @@ def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
         raise MalformedModule("length out of bounds", reader.offset)
     info.sections.append(Section(section, reader.position, reader.position + size))
     if section == 0:
-        _read_custom(reader.part(size), info)
+        _read_custom(reader, info, size)
         return last
     end = reader.position + size
     place = _ORDER.index(section) + 1
@@ -107,10 +126,15 @@ def _check_counts(info: ModuleInfo, offset: int) -> None:
         raise MalformedModule("data count and data section have inconsistent lengths", offset)
 
 
-def _read_custom(reader: Reader, info: ModuleInfo) -> None:
-    name = reader.name(limits.NAME_SIZE, "name of a custom section")
-    end = reader.base + len(reader.data)
-    info.custom_sections.append(CustomSection(name, reader.offset, end))
+def _read_custom(reader: Reader, info: ModuleInfo, size: int) -> None:
+    # The section may be most of the module: no more of it is copied than its name takes.
+    start = reader.position
+    length = reader.part(min(size, _LONGEST_U32)).u32()
+    reader.position = start
+    part = reader.part(min(size, _LONGEST_U32 + length))
+    name = part.name(limits.NAME_SIZE, "name of a custom section")
+    reader.position = start + size
+    info.custom_sections.append(CustomSection(name, part.offset, reader.offset))
 
 
 def _read_types(reader: Reader, info: ModuleInfo) -> None:
@@ -304,22 +328,54 @@ def _read_code(reader: Reader, info: ModuleInfo) -> None:
 
 
 def _read_data(reader: Reader, info: ModuleInfo) -> None:
-    for _ in range(reader.count(limits.DATA_SEGMENTS, "data segments")):
-        start = reader.offset
-        flags = reader.u32()
-        phrase = "malformed data segment kind"
-        if flags > 2:
-            raise MalformedModule(phrase, start)
-        if flags:
-            more = ("multi-memory",) if flags == 2 else ()
-            info.features.require(("bulk-memory", *more), phrase, start)
-        memory = reader.u32() if flags == 2 else 0
-        offset = None if flags == 1 else read_constant_expression(reader, info)
-        size = reader.u32()
-        start = reader.position
-        reader.skip(size)
-        mode: Literal["active", "passive"] = "passive" if flags == 1 else "active"
-        info.data_segments.append(DataSegment(mode, memory, offset, start, start + size))
+    count = reader.count(limits.DATA_SEGMENTS, "data segments")
+    known = info.find_data() if info.find_data and count >= MANY_SEGMENTS else None
+    if known is not None and len(known) == count:
+        info.data_segments = known
+        reader.position = known.ends[-1]
+        return
+    for _ in range(count):
+        if not _read_plain_data_segment(reader, info):
+            info.data_segments.append(_read_data_segment(reader, info))
+
+
+def _read_plain_data_segment(reader: Reader, info: ModuleInfo) -> bool:
+    """Reads an active segment at an `i32.const`; False, and nothing read, if the next one is anything
+    else or malformed."""
+    data, position = reader.data, reader.position
+    if data[position : position + 2] != _PLAIN:
+        return False
+    try:
+        address, end = read_signed(data, position + 2, 32)
+        if data[end] != _END:
+            return False
+        size, start = read_unsigned(data, end + 1, 32)
+    except (IntegerError, IndexError):
+        return False
+    end = start + size
+    if end > len(data):
+        return False
+    info.data_segments.append_plain(address & 0xFFFF_FFFF, position + 1, start, end)
+    reader.position = end
+    return True
+
+
+def _read_data_segment(reader: Reader, info: ModuleInfo) -> DataSegment:
+    start = reader.offset
+    flags = reader.u32()
+    phrase = "malformed data segment kind"
+    if flags > 2:
+        raise MalformedModule(phrase, start)
+    if flags:
+        more = ("multi-memory",) if flags == 2 else ()
+        info.features.require(("bulk-memory", *more), phrase, start)
+    memory = reader.u32() if flags == 2 else 0
+    offset = None if flags == 1 else read_constant_expression(reader, info)
+    size = reader.u32()
+    start = reader.position
+    reader.skip(size)
+    mode: Literal["active", "passive"] = "passive" if flags == 1 else "active"
+    return DataSegment(mode, memory, offset, start, start + size)
 
 
 _SECTIONS: Final[dict[int, Callable[[Reader, ModuleInfo], None]]] = {

@@ -13,7 +13,7 @@ from wasmine.errors import InvalidModule, MalformedModule
 from wasmine.types import RefType, ValType, ref
 from wasmine.wasm import limits
 from wasmine.wasm.module import ConstExpr, ModuleInfo
-from wasmine.wasm.opcodes import BY_CODE, BY_NAME, OPCODES, PREFIXES, Opcode
+from wasmine.wasm.opcodes import PREFIXES, Opcode, by_code, by_name
 from wasmine.wasm.reader import Reader
 from wasmine.wasm.typecodes import read_block_type, read_heap_type, read_val_type
 
@@ -134,17 +134,13 @@ def immediate_reader(opcode: Opcode) -> ImmediateReader | None:
     return READERS[kinds[0]] if kinds else None
 
 
-IMMEDIATE_READERS: Final = [immediate_reader(opcode) for opcode in OPCODES]
-"""By index of the instruction."""
-
-
 def read_opcode(reader: Reader, info: ModuleInfo) -> Opcode:
     """The opcode of the next instruction."""
     offset = reader.offset
     prefix, number = 0, reader.byte()
     if number in PREFIXES:
         prefix, number = number, reader.u32()
-    opcode = BY_CODE.get((prefix, number))
+    opcode = by_code(prefix, number)
     if opcode is None or not info.features.has(opcode.feature):
         raise illegal_opcode(prefix, number, offset)
     return opcode
@@ -153,15 +149,14 @@ def read_opcode(reader: Reader, info: ModuleInfo) -> Opcode:
 def illegal_opcode(prefix: int, number: int, offset: int) -> MalformedModule:
     """The error for an instruction that there is not, or whose proposal is off."""
     text = f"illegal opcode {prefix:02x} {number:02x}" if prefix else f"illegal opcode {number:02x}"
-    opcode = BY_CODE.get((prefix, number))
+    opcode = by_code(prefix, number)
     if opcode is not None:
         text += f": {opcode.mnemonic} needs the {opcode.feature} proposal, which is off"
     return MalformedModule(text, offset)
 
 
-_OPENING: Final = {opcode for opcode in OPCODES if "blocktype" in opcode.immediates}
-_CLOSING: Final = {BY_NAME["end"], BY_NAME["delegate"]}
-_END: Final = BY_NAME["end"]
+_END: Final = by_name("end")
+_CLOSING: Final = {_END, by_name("delegate")}
 
 
 def read_constant_expression(reader: Reader, info: ModuleInfo) -> ConstExpr:
@@ -173,13 +168,13 @@ def read_constant_expression(reader: Reader, info: ModuleInfo) -> ConstExpr:
         opcode = read_opcode(reader, info)
         if depth == 0 and opcode is _END:
             return ConstExpr(tuple(instructions), start)
-        read = IMMEDIATE_READERS[opcode.index]
+        read = immediate_reader(opcode)
         immediate = None
         if read:
             # only instructions that are not constant can be invalid here, which is for later
             with suppress(InvalidModule):
                 immediate = read(reader, info)
         instructions.append((opcode, immediate))
-        depth += (opcode in _OPENING) - (opcode in _CLOSING)
+        depth += ("blocktype" in opcode.immediates) - (opcode in _CLOSING)
         if len(instructions) > limits.EXPRESSION_SIZE:
             raise MalformedModule("constant expression too long", start)

@@ -6,10 +6,10 @@ Function bodies stay where they are in the bytes; `decode_body` reads one of the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Final, Literal, TypeAlias, get_args, overload
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args, overload
 
 from wasmine.errors import CompileError, InvalidModule
 from wasmine.frozen import Frozen
@@ -23,13 +23,16 @@ from wasmine.types import (
     TableType,
 )
 from wasmine.wasm.features import DEFAULT, Features
-from wasmine.wasm.names import Names, read_names, read_producers
-from wasmine.wasm.opcodes import BY_NAME, Opcode
+from wasmine.wasm.opcodes import Opcode, by_name
+
+if TYPE_CHECKING:
+    from wasmine.wasm.names import Names
 
 Kind: TypeAlias = Literal["func", "table", "memory", "global", "tag"]
 Space: TypeAlias = Literal["func", "table", "memory", "global", "tag", "type", "export", "start"]
 
-_REF_FUNC: Final = BY_NAME["ref.func"]
+_REF_FUNC: Final = by_name("ref.func")
+_I32_CONST: Final = by_name("i32.const")
 
 
 class SubType(Frozen):
@@ -137,6 +140,66 @@ class DataSegment(Frozen):
     end: int
 
 
+class DataSegments(Sequence[DataSegment]):
+    """Where the bytes of all data segments are, and where they go. There may be a hundred thousand.
+
+    Nearly all are plain: active, of the first memory, at an `i32.const`. Their facts are in columns, in
+    which `others` have zeros.
+    """
+
+    __slots__ = ("addresses", "ends", "expressions", "others", "starts")
+
+    def __init__(self) -> None:
+        self.addresses: Final = array("I")
+        self.expressions: Final = array("I")
+        """Offsets in the module of the expressions that are the addresses."""
+        self.starts: Final = array("I")
+        self.ends: Final = array("I")
+        self.others: Final[dict[int, DataSegment]] = {}
+        """Those that are not plain, by index."""
+
+    def append(self, segment: DataSegment) -> None:
+        """Adds a segment of any kind."""
+        self.others[len(self)] = segment
+        self.append_plain(0, 0, segment.start, segment.end)
+
+    def append_plain(self, address: int, expression: int, start: int, end: int) -> None:
+        """Adds a plain one."""
+        self.addresses.append(address)
+        self.expressions.append(expression)
+        self.starts.append(start)
+        self.ends.append(end)
+
+    @property
+    def columns(self) -> tuple[array[int], array[int], array[int], array[int]]:
+        """All that there is to know if all are plain."""
+        return self.addresses, self.expressions, self.starts, self.ends
+
+    def different(self) -> Iterator[DataSegment]:
+        """One of the plain ones and all others, in order: a rule that these keep, all keep."""
+        plain = next((index for index in range(len(self)) if index not in self.others), None)
+        for index in sorted({*self.others, *(() if plain is None else (plain,))}):
+            yield self[index]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, place: int) -> DataSegment: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[DataSegment]: ...
+    def __getitem__(self, place: int | slice) -> DataSegment | list[DataSegment]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        index = range(len(self))[place]
+        if index in self.others:
+            return self.others[index]
+        address = self.addresses[index]
+        signed = address - (address >> 31 << 32)
+        offset = ConstExpr(((_I32_CONST, signed),), self.expressions[index])
+        return DataSegment("active", 0, offset, self.starts[index], self.ends[index])
+
+
 class CodeEntry(Frozen):
     """Where in the module a function's locals and body are."""
 
@@ -186,6 +249,9 @@ class Section(Frozen):
 class ModuleInfo:
     """A decoded module. Index spaces begin with what is imported, as in the specification."""
 
+    find_data: Callable[[], DataSegments | None] | None = None
+    """See `decode`."""
+
     def __init__(self, data: bytes, features: Features = DEFAULT, resolve: bool = True) -> None:
         self.data: Final = data
         self.features: Final = features
@@ -221,7 +287,7 @@ class ModuleInfo:
         self.elements: list[ElementSegment] = []
         self.data_count: int | None = None
         """What the data count section says, None without one."""
-        self.data_segments: list[DataSegment] = []
+        self.data_segments = DataSegments()
         self.bodies: Final = Bodies()
         """One for each function that is not imported."""
         self.sections: list[Section] = []
@@ -257,11 +323,15 @@ class ModuleInfo:
     @cached_property
     def names(self) -> Names:
         """What the name section says; empty without one."""
+        from wasmine.wasm.names import read_names  # few programs ask for any
+
         return read_names(self._custom("name"))
 
     @cached_property
     def producers(self) -> dict[str, list[tuple[str, str]]]:
         """What the producers section says: by field, the tools and their versions."""
+        from wasmine.wasm.names import read_producers
+
         return read_producers(self._custom("producers"))
 
     @cached_property

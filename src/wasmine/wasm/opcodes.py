@@ -699,7 +699,47 @@ def _parse_row(index: int, row: str) -> Opcode:
     return Opcode(index, int(code, 16), name, kinds, access, lanes, params, results, feature)
 
 
-OPCODES: Final = [_parse_row(*row) for row in enumerate(TABLE.strip().splitlines())]
-BY_NAME: Final = {opcode.name: opcode for opcode in OPCODES}
-BY_CODE: Final = {(opcode.prefix, opcode.number): opcode for opcode in OPCODES}
-PREFIXES: Final = sorted({opcode.prefix for opcode in OPCODES} - {0})
+_ROWS: Final = TABLE.strip().splitlines()
+_PLACES: Final[dict[str, int]] = {}
+"""Where a row is, by its code and by its name."""
+for _place, _row in enumerate(_ROWS):
+    _code, _name, _ = _row.split(None, 2)
+    _PLACES[_code] = _PLACES[_name] = _place
+
+
+@cache
+def _opcode(place: int) -> Opcode:
+    return _parse_row(place, _ROWS[place])
+
+
+def by_name(name: str) -> Opcode:
+    """The instruction with this name. KeyError if there is none."""
+    return _opcode(_PLACES[name])
+
+
+def by_code(prefix: int, number: int) -> Opcode | None:
+    """The instruction with this prefix, 0 without one, and this number; None if there is none."""
+    code = f"{prefix:02X}{number:02X}" if prefix else f"{number:02X}"
+    place = _PLACES.get(code)
+    return None if place is None else _opcode(place)
+
+
+PREFIXES: Final = (0xFB, 0xFC, 0xFD, 0xFE)
+
+OPCODES: list[Opcode]
+BY_NAME: dict[str, Opcode]
+BY_CODE: dict[tuple[int, int], Opcode]
+
+
+def __getattr__(name: str) -> object:
+    """The whole table: parsed when somebody wants it, since a program from the cache meets few rows."""
+    if name not in ("OPCODES", "BY_NAME", "BY_CODE"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    opcodes = [_opcode(place) for place in range(len(_ROWS))]
+    whole = {
+        "OPCODES": opcodes,
+        "BY_NAME": {opcode.name: opcode for opcode in opcodes},
+        "BY_CODE": {(opcode.prefix, opcode.number): opcode for opcode in opcodes},
+    }
+    globals().update(whole)
+    return whole[name]

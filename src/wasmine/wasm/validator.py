@@ -81,7 +81,7 @@ def validate_module(info: ModuleInfo) -> None:
     _check_start(info)
     for element in info.elements:
         _check_element(info, element)
-    for segment in info.data_segments:
+    for segment in info.data_segments.different():
         _check_data(info, segment)
 
 

@@ -99,10 +99,7 @@ test64: Final = _register_like(b"\x85", 1)
 test32: Final = _register_like(b"\x85", 0)
 compare64: Final = _register_like(b"\x3b", 1)
 compare32: Final = _register_like(b"\x3b", 0)
-move_x_from: Final = _register_like(b"\x0f\x6e", 1, b"\x66")
-"""movq: an x register from a general one."""
 add64: Final = _register_like(b"\x03", 1)
-movsxd: Final = _register_like(b"\x63", 1)
 
 
 def vector_operation(*opcode: int, prefix: bytes = b"\x66") -> Callable[..., bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from wasmine.abi.baseline import TIER_UP, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.emission import NOWHERE, Target
-from wasmine.compiler.baseline.locations import FRAME, RAX, RCX, RDI, RDX, RSI, RSP, SLOT, VM
+from wasmine.compiler.baseline.locations import FRAME, RAX, RDI, RDX, RSI, RSP, SLOT, VM
 from wasmine.compiler.baseline.state import FunctionState
 
 ENTRY = -1
@@ -52,7 +52,6 @@ def _count(f: FunctionState, loop: int, position: int) -> None:
             asm.move64(RDI, VM),
             asm.move_immediate(RSI, f.local_index),
             asm.move_immediate(RDX, loop & 0xFFFF_FFFF),
-            asm.move64(RCX, FRAME),
         )
         f.locate(position)
         f.call_cell(TIER_UP)

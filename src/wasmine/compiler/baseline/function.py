@@ -6,13 +6,14 @@ What is frequent is done in the loop itself, as in the optimising compiler.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain, count, islice
 from typing import Any, Final, TypeAlias, cast
 
 from wasmine.abi.baseline import CompiledFunction
 from wasmine.compiler.baseline import (
     aggregates,
+    arrays,
     atomics,
     calls,
     casts,
@@ -30,6 +31,8 @@ from wasmine.compiler.baseline.context import BaselineContext
 from wasmine.compiler.baseline.control import Label
 from wasmine.compiler.baseline.locations import CONSTANTS, GENERAL, SLOT, WIDE_CONSTANTS, class_of
 from wasmine.compiler.baseline.state import DEEP, FunctionState
+from wasmine.compiler.baseline.templates import Piece
+from wasmine.compiler.deadcode import END, BlockEnds, skip
 from wasmine.errors import InternalError
 from wasmine.types import ValType
 from wasmine.wasm.body import Body
@@ -51,6 +54,7 @@ TABLES: Final = (
     vectors.HANDLERS,
     atomics.HANDLERS,
     aggregates.HANDLERS,
+    arrays.HANDLERS,
     casts.HANDLERS,
     exceptions.HANDLERS,
     references.HANDLERS,
@@ -114,12 +118,12 @@ LOCAL_GET: Final = BY_NAME["local.get"].index
 LOCAL_SET: Final = BY_NAME["local.set"].index
 LOCAL_TEE: Final = BY_NAME["local.tee"].index
 SETTING: Final = (LOCAL_SET, LOCAL_TEE)
-ELSE: Final = BY_NAME["else"].index
-DELEGATE: Final = BY_NAME["delegate"].index
-CATCHES: Final = frozenset(BY_NAME[name].index for name in ("catch", "catch_all"))
-END: Final = BY_NAME["end"].index
-OPENING: Final = frozenset(opcode.index for opcode in OPCODES if "blocktype" in opcode.immediates)
-Steps: TypeAlias = Iterator[tuple[int, int, Any, int]]
+BLOCK_ENDS: Final = BlockEnds(
+    control.end_unreached,
+    exceptions.delegate_unreached,
+    exceptions.catch_unreached,
+    control.else_unreached,
+)
 
 
 def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
@@ -137,7 +141,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
         kind, function, class_, result_class = rows[opcode]
         if kind == HANDLED:
             if function(f, position, immediate):
-                _skip(f, steps)
+                skip(f, steps, BLOCK_ENDS)
             continue
         if kind == CONSTANT:
             push(function[immediate])
@@ -199,36 +203,10 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             piece = library[function, result, first]
         else:
             piece = library[function, result, first, offset]
-        if piece.holes:
+        if type(piece) is Piece:
             f.place_piece(piece, position)
         else:
             code += piece
-
-
-def _skip(f: FunctionState, steps: Steps) -> None:
-    """Drop what cannot be reached, up to where control comes in again or the body ends."""
-    depth = 0
-    for position, code, immediate, _ in steps:
-        if code in OPENING:
-            depth += 1
-        elif code == END:
-            if depth:
-                depth -= 1
-            elif control.end_unreached(f, position):
-                return
-        elif code == DELEGATE:
-            if depth:
-                depth -= 1
-            elif exceptions.delegate_unreached(f, position, immediate):
-                return
-        elif depth:
-            continue
-        elif code == ELSE:
-            control.else_unreached(f)
-            return
-        elif code in CATCHES:
-            exceptions.catch_unreached(f, position, immediate)
-            return
 
 
 def compile_function(context: BaselineContext, local_index: int, body: Body) -> CompiledFunction:

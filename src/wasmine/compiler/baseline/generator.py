@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from bisect import bisect_left
 from collections.abc import Iterator
 
 from wasmine.compiler.architecture import x86_64
 from wasmine.compiler.baseline.drafts import Draft, aliases, drafts
 from wasmine.compiler.baseline.extraction import Extraction, Reference, may_share
+from wasmine.compiler.baseline.plans import ALL_VECTORS, Operation
 from wasmine.compiler.baseline.stencilir import module_text
-from wasmine.compiler.baseline.stencils import ALL_VECTORS, Library, Operation, Stencil, dump
+from wasmine.compiler.baseline.stencils import dump
+from wasmine.compiler.baseline.templates import Stencil
 from wasmine.compiler.elf import SHF_ALLOC, SHF_EXECINSTR, ObjectFile
 from wasmine.compiler.target import STENCILS, Machine, emit_object, host_machine
 from wasmine.errors import InternalError, UnsupportedFeature
@@ -105,9 +106,3 @@ def generate(machine: Machine | None = None) -> bytes:
     for draft, stencil in _made(more, pool, machine):
         operations[draft.name].stencils[draft.pattern] = stencil
     return dump(bytes(pool), operations, ALL_VECTORS if machine.has("avx") else ALL_VECTORS // 2)
-
-
-@functools.cache
-def library_for_host() -> Library:
-    """The library for this processor, generated once per process."""
-    return Library.load(generate())

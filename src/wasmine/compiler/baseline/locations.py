@@ -29,8 +29,6 @@ FRAME: Final = RBP
 MEMORY: Final = R12
 """Holds the base of memory 0, if that is a static one and the function uses it."""
 
-SCRATCH: Final = (RAX, RCX, RDX, R10, R11)
-"""Free between instructions, and stencils change them."""
 TEMPORARIES: Final = (R9, R8, RDI, RSI)
 """General registers for operands; the last is taken first. Calls change them."""
 PINNED: Final = (RBX, R14, R15)

@@ -6,7 +6,6 @@ tables count, functions of the runtime do the counting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.convention import is_counted
@@ -19,6 +18,7 @@ from wasmine.compiler.baseline.locations import CONSTANTS, GENERAL, RAX, RCX, RD
 from wasmine.compiler.baseline.state import FunctionState
 from wasmine.compiler.baseline.storage import store_storage
 from wasmine.errors import TrapCode
+from wasmine.frozen import Frozen
 from wasmine.types import FUNCREF, I64, TableType
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ _REFERENCE: Final = FUNCREF
 # --- tables ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Frozen):
     """Where the VMTableDefinition of a table is: behind a register, at a displacement."""
 
     type: TableType

@@ -131,10 +131,6 @@ class FunctionState(Emission):
         """The last operand, in a general register that may be read only; `release` it."""
         return self.in_register(self.stack.pop(), GENERAL)
 
-    def pop_vector(self) -> int:
-        """The last operand, in a vector register that may be read only; `release` it."""
-        return self.in_register(self.stack.pop(), VECTOR)
-
     def pop_owned(self, class_: int) -> int:
         """The last operand, in a temporary of this class that may be changed; push or `release` it."""
         location = self.stack.pop()
@@ -241,9 +237,9 @@ class FunctionState(Emission):
     ) -> Location | None:
         """Call a function of the runtime, C convention, up to six arguments in general registers.
 
-        `arguments` have been popped (they are released here), or are VM, or constants. Everything on
-        the stack goes to its place; what is in RAX and RCX, RDX as results of stencils is an argument as any other.
-        `result` is a kind of `libcalls` ("i32", "i64", "ptr", "void"); by default that of the row.
+        `arguments` have been popped (they are released here), or are VM, or constants. Everything on the
+        stack goes to its place; what is in RAX and RCX, RDX as results of stencils is an argument as any
+        other. `result` is a kind of `libcalls` ("i32", "i64", "ptr", "void"); by default that of the row.
         Returns the temporary with the result.
         """
         values = list(arguments)

@@ -26,6 +26,7 @@ from wasmine.compiler.lanes import (
 )
 from wasmine.compiler.lowering import ARITHMETIC, SHIFTS
 from wasmine.compiler.reshaping import RELAXED, ROWS, SSSE3, low_half
+from wasmine.compiler.vectormemory import partial_load
 from wasmine.wasm.opcodes import OPCODES, Opcode
 
 
@@ -141,22 +142,8 @@ def _accesses() -> Iterator[tuple[str, Row]]:
 
 
 def _partial_load(opcode: Opcode) -> Row:
-    """Extends, repeats, or puts zeros above what it loads."""
-    size = opcode.access
-    kind = opcode.name.removeprefix("v128.load")
-    if "x" in kind:
-        width, count = map(int, kind[:-2].split("x"))
-        part, shape = f"<{count} x i{width}>", SHAPES[f"i{2 * width}x{count}"]
-        extend = {"s": "sext", "u": "zext"}[kind[-1]]
-        text = f"{{r}} = {extend} {part} {{r}}p to {{t}}"
-    else:
-        shape = SHAPES[f"i{8 * size}x{16 // size}"]
-        part = shape.lane
-        text = (
-            spread("{r}p")
-            if kind.endswith("splat")
-            else "{r} = insertelement {t} zeroinitializer, {e} {r}p, i32 0"
-        )
+    shape, part, text = partial_load(opcode)
+    text = text.replace("{a}", "{r}p")
     return Row(("ptr",), shape.type, fill(f"{{r}}p = {_load(part)}\n{text}", shape))
 
 

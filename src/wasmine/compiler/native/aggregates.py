@@ -110,7 +110,7 @@ class _RuntimeBuilder(FunctionBuilder):
         info.types = [defined(FunctionType((), ())), defined(type_)]
         info.functions = [0]
         info.elements = [ElementSegment(1, "passive", EXTERNREF, 0, None, ())]
-        info.data_segments = [DataSegment("passive", 0, None, 0, 0)]
+        info.data_segments.append(DataSegment("passive", 0, None, 0, 0))
         super().__init__(ModuleContext(info, Options()), 0, Body(), 0)
 
     def location(self, _position: int) -> str:

@@ -5,9 +5,9 @@ arguments, claims the store, releases the interpreter lock, sets the landing pla
 the results. `raw_*` is the same with every value as the unsigned integer of its bits.
 `host_*` is what WebAssembly code calls when a Python callable was imported.
 
-Only numbers of the common case are handled here, and a v128 as bytes, from its bits too. Everything
-else (other integer types, values out of range, several results, references to functions) goes through a Python callable that does it with
-all care and good error messages.
+Only numbers of the common case are handled here, and a v128 as bytes, from its bits too. Everything else
+(other integer types, values out of range, several results, references to functions) goes through a Python
+callable that does it with all care and good error messages.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from wasmine.abi.convention import SLOT_SIZE, thunk_name
 from wasmine.compiler.ir import LLVM_TYPES, WASM_CC, call_function, load_value, store_value
 from wasmine.compiler.ir import signature as native
+from wasmine.compiler.native.entry import DEPART, LANDED
 from wasmine.types import (
     EXTERNREF,
     F32,
@@ -193,9 +194,6 @@ def entry_thunk(signature: FunctionType, raw: bool = False) -> str:
     )
     name = thunk_name("raw" if raw else "entry", signature)
     convert = "wasmine_py_convert_bits" if raw else "wasmine_py_convert_arguments"
-    abandon = (
-        "abandon:\n  call void @wasmine_leave(ptr %landing)\n  ret ptr null\n" if references else ""
-    )
     return f"""
 define ptr @{name}(ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords) {{
 entry:
@@ -217,37 +215,12 @@ claimed:
   %anyfunc = get ptr NativeCallable.anyfunc, %callable
   %body = get ptr VMCallerCheckedAnyfunc.func_ptr, %anyfunc
   %vmctx = get ptr VMCallerCheckedAnyfunc.vmctx, %anyfunc
-{references}  %stack = call ptr @llvm.stacksave.p0()
-  %buffer.stack = getelementptr i8, ptr %buffer, i64 16
-  store volatile ptr %stack, ptr %buffer.stack
-  put volatile ptr %stack, Landing.stack_pointer, %landing
-  %tstate = call ptr @PyEval_SaveThread()
-  put volatile ptr %tstate, Landing.tstate, %landing
-  %landed = call i32 @llvm.eh.sjlj.setjmp(ptr %buffer)
-  %first = icmp eq i32 %landed, 0
-  br i1 %first, label %run, label %back
-run:
+{references}{DEPART}run:
 {call_function(native(signature), "%body")}
   call void @PyEval_RestoreThread(ptr %tstate)
 {_box_results(signature, raw)}  call void @wasmine_leave(ptr %landing)
   ret ptr %answer
-back:
-  ; Registers hold nothing that can be relied on here: everything is read again from the landing.
-  %reason = get volatile i64 Landing.reason, %landing
-  %tstate.again = get volatile ptr Landing.tstate, %landing
-  switch i64 %reason, label %raised [ i64 $trapped, label %trap i64 $thrown, label %thrown ]
-trap:
-  call void @PyEval_RestoreThread(ptr %tstate.again)
-  call void @wasmine_raise_trap(ptr %landing)
-  br label %raised
-thrown:
-  call void @PyEval_RestoreThread(ptr %tstate.again)
-  call void @wasmine_raise_exception(ptr %landing)
-  br label %raised
-raised:
-  call void @wasmine_leave(ptr %landing)
-  ret ptr null
-{abandon}slow:
+{LANDED}slow:
   %slow.answer = call ptr @wasmine_slow_call(ptr @{convert}, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords)
   ret ptr %slow.answer
 nothing:

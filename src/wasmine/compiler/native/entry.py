@@ -1,9 +1,46 @@
-"""Entering and leaving WebAssembly code: what all entry thunks share.
+"""Entering and leaving WebAssembly code: what all entry thunks share, and questions to Python in between.
 
-Both run with the interpreter lock held; between them the thunk releases it.
+Entering and leaving run with the interpreter lock held; between them the thunk releases it.
 """
 
 from __future__ import annotations
+
+from typing import Final
+
+DEPART: Final = """\
+  %stack = call ptr @llvm.stacksave.p0()
+  %buffer.stack = getelementptr i8, ptr %buffer, i64 16
+  store volatile ptr %stack, ptr %buffer.stack
+  put volatile ptr %stack, Landing.stack_pointer, %landing
+  %tstate = call ptr @PyEval_SaveThread()
+  put volatile ptr %tstate, Landing.tstate, %landing
+  %landed = call i32 @llvm.eh.sjlj.setjmp(ptr %buffer)
+  %first = icmp eq i32 %landed, 0
+  br i1 %first, label %run, label %back
+"""
+"""Of an entry thunk whose store is claimed: gives the interpreter lock back and goes on at `run`. From then
+on traps and exceptions come to the label `back`."""
+
+LANDED: Final = """\
+back:
+  ; Registers hold nothing that can be relied on here: everything is read again from the landing.
+  %reason = get volatile i64 Landing.reason, %landing
+  %tstate.again = get volatile ptr Landing.tstate, %landing
+  switch i64 %reason, label %abandon [ i64 $trapped, label %trap i64 $thrown, label %thrown ]
+trap:
+  call void @PyEval_RestoreThread(ptr %tstate.again)
+  call void @wasmine_raise_trap(ptr %landing)
+  br label %abandon
+thrown:
+  call void @PyEval_RestoreThread(ptr %tstate.again)
+  call void @wasmine_raise_exception(ptr %landing)
+  br label %abandon
+abandon:
+  call void @wasmine_leave(ptr %landing)
+  ret ptr null
+"""
+"""Of an entry thunk, from `back` on. A call that ends with an exception before `run` goes to `abandon`."""
+
 
 ENTRY = r"""
 ; Claim the store of a callable for this thread and make `landing` the innermost landing place.
@@ -147,5 +184,38 @@ define void @wasmine_raise_trap(ptr %landing) $cold {
   %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_raise_trap, ptr %thread.o, ptr null)
   call void @Py_DecRef(ptr %thread.o)
   ret void
+}
+
+; WebAssembly code of an instance asks Python something, and may be anywhere in a function: takes the
+; interpreter lock. Returns the landing of this thread.
+define internal ptr @begin_question(ptr %vmctx) $cold {
+  %instance = getelementptr i8, ptr %vmctx, i64 -$vminstance_size
+  %store = get ptr VMInstance.store, %instance
+  %thread = get ptr VMStoreContext.thread, %store
+  %landing = get ptr ThreadRecord.landing, %thread
+  %tstate = get ptr Landing.tstate, %landing
+  call void @PyEval_RestoreThread(ptr %tstate)
+  ret ptr %landing
+}
+
+; The address that Python answered, an integer, which is released; gives the lock back. If Python has
+; raised, the call into WebAssembly ends with that, as if a host function had raised it.
+define internal ptr @end_question(ptr %vmctx, ptr %landing, ptr %answer) $cold {
+  ; As after a host function: whoever switches native stacks may have left another landing there.
+  %instance = getelementptr i8, ptr %vmctx, i64 -$vminstance_size
+  %store = get ptr VMInstance.store, %instance
+  %thread = get ptr VMStoreContext.thread, %store
+  put ptr %landing, ThreadRecord.landing, %thread
+  %failed = icmp eq ptr %answer, null
+  br i1 %failed, label %raised, label %answered
+raised:
+  call void @wasmine_unwind(ptr %landing)
+  unreachable
+answered:
+  %address = call i64 @PyLong_AsUnsignedLongLong(ptr %answer)
+  call void @Py_DecRef(ptr %answer)
+  %same = call ptr @PyEval_SaveThread()
+  %pointer = inttoptr i64 %address to ptr
+  ret ptr %pointer
 }
 """

@@ -20,6 +20,7 @@ from wasmine.abi.convention import (
 from wasmine.compiler.ir import VECTOR, WASM_CC
 from wasmine.compiler.native.boundary import NARGS_MASK
 from wasmine.compiler.native.conversions import CONVERSIONS
+from wasmine.compiler.native.entry import DEPART, LANDED
 
 HOT_CALLS: Final = 2000
 """After so many calls of functions of a type by generic thunks, Python is told."""
@@ -131,16 +132,7 @@ ready:
   %anyfunc = get ptr NativeCallable.anyfunc, %callable
   %body = get ptr VMCallerCheckedAnyfunc.func_ptr, %anyfunc
   %vmctx = get ptr VMCallerCheckedAnyfunc.vmctx, %anyfunc
-  %stack = call ptr @llvm.stacksave.p0()
-  %buffer.stack = getelementptr i8, ptr %buffer, i64 16
-  store volatile ptr %stack, ptr %buffer.stack
-  put volatile ptr %stack, Landing.stack_pointer, %landing
-  %tstate = call ptr @PyEval_SaveThread()
-  put volatile ptr %tstate, Landing.tstate, %landing
-  %landed = call i32 @llvm.eh.sjlj.setjmp(ptr %buffer)
-  %first = icmp eq i32 %landed, 0
-  br i1 %first, label %run, label %back
-run:
+{depart}run:
 {call}
   call void @PyEval_RestoreThread(ptr %tstate)
   %results = get i64 SignatureRecord.results, %signature
@@ -179,23 +171,7 @@ leave:
   %answer = phi ptr [ %single.object, %single ], [ @_Py_NoneStruct, %void ], [ %tuple, %box.head ]
   call void @wasmine_leave(ptr %landing)
   ret ptr %answer
-back:
-  ; Registers hold nothing that can be relied on here: everything is read again from the landing.
-  %reason = get volatile i64 Landing.reason, %landing
-  %tstate.again = get volatile ptr Landing.tstate, %landing
-  switch i64 %reason, label %abandon [ i64 $trapped, label %trap i64 $thrown, label %thrown ]
-trap:
-  call void @PyEval_RestoreThread(ptr %tstate.again)
-  call void @wasmine_raise_trap(ptr %landing)
-  br label %abandon
-thrown:
-  call void @PyEval_RestoreThread(ptr %tstate.again)
-  call void @wasmine_raise_exception(ptr %landing)
-  br label %abandon
-abandon:
-  call void @wasmine_leave(ptr %landing)
-  ret ptr null
-slow:
+{landed}slow:
   %slow.answer = call ptr @wasmine_slow_call(ptr @wasmine_py_{convert}, ptr %callable, ptr %arguments, i64 %flagged, ptr %keywords)
   ret ptr %slow.answer
 nothing:
@@ -383,28 +359,29 @@ def _give() -> str:
     return "\n".join([*lines, f"  ret {_RESULT} {value}"])
 
 
+def _entry(name: str, comment: str, conversion: str, convert: str, results: str) -> str:
+    """IR of an entry thunk. `conversion` ends the names of what converts a value, `convert` is what takes
+    arguments that they cannot. `results` is the number of results by which they are boxed: -1, a tuple."""
+    return _ENTRY.format(
+        name=name,
+        comment=comment,
+        nargs_mask=NARGS_MASK,
+        unbox=f"unbox{conversion}",
+        box=f"box{conversion}",
+        convert=convert,
+        call=_call(),
+        shape=f"switch i64 {results}, label %several [ i64 0, label %void i64 1, label %single ]",
+        depart=DEPART,
+        landed=LANDED,
+    )
+
+
 def generic_thunks() -> str:
     """IR of the thunks for all types; its placeholders are those of `generic_placeholders`."""
-    entry = _ENTRY.format(
-        name="entry",
-        comment="Values are numbers and objects.",
-        nargs_mask=NARGS_MASK,
-        unbox="unbox",
-        box="box",
-        convert="convert_arguments",
-        call=_call(),
-        shape=("switch i64 %results, label %several [ i64 0, label %void i64 1, label %single ]"),
-    )
-    raw = _ENTRY.format(
-        name="raw",
-        comment="Values are bits, and results always a tuple.",
-        nargs_mask=NARGS_MASK,
-        unbox="unbox_bits",
-        box="box_bits",
-        convert="convert_bits",
-        call=_call(),
-        shape="switch i64 -1, label %several [ i64 0, label %void i64 1, label %single ]",
-    )
+    objects = "Values are numbers and objects."
+    bits = "Values are bits, and results always a tuple."
+    entry = _entry("entry", objects, "", "convert_arguments", "%results")
+    raw = _entry("raw", bits, "_bits", "convert_bits", "-1")
     host = _IMPORT.format(
         cc=WASM_CC,
         result=_RESULT,

@@ -39,8 +39,7 @@ define i64 @wasmine_stack_pointer() $cold {
   ret i64 %address
 }
 
-; Where the code of the function is that a stub stands for. If compiling fails the call ends with the
-; exception, as if a host function had raised it.
+; Where the code of the function is that a stub stands for.
 define internal ptr @compile_on_call(ptr %vmctx, ptr %stub) $cold {
   ; Code that runs meanwhile, the handler of a signal or a finalizer, may use these places too.
   %kept = alloca i8, i64 $values_size, align 16
@@ -48,28 +47,14 @@ define internal ptr @compile_on_call(ptr %vmctx, ptr %stub) $cold {
   %store = get ptr VMInstance.store, %instance
   %values = at VMStoreContext.values, %store
   call void @llvm.memcpy.p0.p0.i64(ptr %kept, ptr %values, i64 $values_size, i1 false)
-  %thread = get ptr VMStoreContext.thread, %store
-  %landing = get ptr ThreadRecord.landing, %thread
-  %tstate = get ptr Landing.tstate, %landing
-  call void @PyEval_RestoreThread(ptr %tstate)
+  %landing = call ptr @begin_question(ptr %vmctx)
   %address = ptrtoint ptr %stub to i64
   %address.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
-  %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_compile_on_call, ptr %address.o, ptr null)
+  %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_compile_on_call, ptr %address.o, ptr null)
   call void @Py_DecRef(ptr %address.o)
-  ; As after a host function: whoever switches native stacks may have left another landing place there.
-  put ptr %landing, ThreadRecord.landing, %thread
-  %failed = icmp eq ptr %result, null
-  br i1 %failed, label %raised, label %compiled
-raised:
-  call void @wasmine_unwind(ptr %landing)
-  unreachable
-compiled:
-  %body = call i64 @PyLong_AsUnsignedLongLong(ptr %result)
-  call void @Py_DecRef(ptr %result)
-  %same = call ptr @PyEval_SaveThread()
+  %body = call ptr @end_question(ptr %vmctx, ptr %landing, ptr %answer)
   call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %kept, i64 $values_size, i1 false)
-  %body.p = inttoptr i64 %body to ptr
-  ret ptr %body.p
+  ret ptr %body
 }
 """
 )

@@ -7,11 +7,11 @@ the fields are encoded in their order, which is also that in which types without
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from wasmine.errors import InvalidModule
+from wasmine.frozen import Frozen
 from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.text.annotations import check_annotations_read, take_custom_sections
 from wasmine.wasm.text.context import Space
@@ -45,8 +45,7 @@ _KINDS: Final = {"func": 0, "table": 1, "memory": 2, "global": 3, "tag": 4}
 _PAGE: Final = 0x10000
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(Frozen):
     """A field that the first pass has found: where its first word is, and the index it defines."""
 
     keyword: str

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Final
 
 from wasmine.errors import MalformedText
+from wasmine.frozen import Frozen
 from wasmine.wasm.text.keywords import KEYWORDS, is_keyword
 
 _WORD: Final = r"[0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]"
@@ -36,8 +36,7 @@ _CHARACTERS: Final = {"t": "\t", "n": "\n", "r": "\r"}
 _UNEXPECTED: Final = "unexpected token"
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Frozen):
     """`(@name ...)`: its name, the tokens after it, the last of which closes it, and their offsets."""
 
     name: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
+from wasmine.frozen import Frozen
 from wasmine.types import F32, F64, I32, I64, V128, AbstractHeapType
 from wasmine.wasm.text.assembler import assemble, wat2wasm
 from wasmine.wasm.text.commands import (
@@ -50,8 +50,7 @@ from wasmine.wasm.text.types import HEAP_CODES
 from wasmine.wasm.text.vectors import NAN_PATTERNS, join_lanes, read_lanes
 
 
-@dataclass(frozen=True, slots=True)
-class TextModule:
+class TextModule(Frozen):
     """A module in a script as text: its tokens behind `(module` or `(module definition`."""
 
     tokens: Tokens
@@ -64,8 +63,7 @@ class TextModule:
         return assemble(self.tokens, self.position, names=True, memory64=self.memory64)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryModule:
+class BinaryModule(Frozen):
     """A module in a script as bytes, which nobody has looked at."""
 
     data: bytes
@@ -76,8 +74,7 @@ class BinaryModule:
         return self.data
 
 
-@dataclass(frozen=True, slots=True)
-class QuotedModule:
+class QuotedModule(Frozen):
     """A module in a script as a string that contains the text."""
 
     text: bytes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from wasmine.frozen import Frozen
 from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.text.encoder import END, opcode_bytes, sized, unsigned, vector
 from wasmine.wasm.text.instructions import Code
@@ -14,8 +14,7 @@ from wasmine.wasm.text.types import HEAP_CODES, at_value_type, read_reference_ty
 _FUNCREF: Final = HEAP_CODES["func"]
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentPlace:
+class SegmentPlace(Frozen):
     """Where a segment goes; `index` is None if the table or memory is left out, which means number 0."""
 
     mode: Literal["active", "passive", "declared"]
@@ -23,8 +22,7 @@ class SegmentPlace:
     offset: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
+class Elements(Frozen):
     """The elements of a segment: function indices, or expressions of a type."""
 
     items: list[bytes]
