@@ -27,6 +27,7 @@ from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.frozen import Frozen
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
+from wasmine.vm.signals import held_back
 
 if TYPE_CHECKING:
     import random
@@ -181,22 +182,23 @@ class Tiers:
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
             return self._takeovers.get((local, offset), 0)
         self._queue((local, offset))
-        self._send(space)
+        held_back(self._send, space)
         return 0
 
     def _send(self, space: CodeSpace) -> None:
         """Give what waits to workers, unless they have enough to do: then it gets more company."""
-        pool = _pool()
-        while len(self._sent) < pool.limit:
-            hot = self._take()
-            if not hot:
-                return
-            token = object()
-            self._sent[token] = self._size(hot[0])
-            done = functools.partial(_arrived, weakref.ref(self), token, hot)
-            if not pool.submit(self._source, self._job(space, hot), done):
-                self._sent.pop(token, None)
-                return
+        token = object()
+        # With no descriptor left neither modules nor sockets can be opened.
+        with contextlib.suppress(ImportError, OSError):
+            pool = _pool()
+            while len(self._sent) < pool.limit and (hot := self._take()):
+                self._sent[token] = self._size(hot[0])
+                done = functools.partial(_arrived, weakref.ref(self), token, hot)
+                if not pool.submit(self._source, self._job(space, hot), done):
+                    break
+                token = object()
+        # The last one, if it has not been sent.
+        self._sent.pop(token, None)
 
     def _take(self) -> list[Hot]:
         """What is compiled next: one large function at a time, and small ones first."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import threading
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from struct import Struct
@@ -35,7 +35,7 @@ from wasmine.vm.codememory import READ_EXECUTE, CodeMemory
 from wasmine.vm.mmap import PAGE_SIZE, remove_pages
 from wasmine.vm.placed import PlacedCode
 from wasmine.vm.process import Process
-from wasmine.vm.signals import HELD_BACK, UNTOUCHED, Mask, change_mask
+from wasmine.vm.signals import held_back
 from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
 
@@ -195,11 +195,12 @@ class CodeSpace:
         """Compile a function, unless that has been done."""
         # Signals that come faster than the functions can be compiled which their handler calls would
         # be handled within each other without end.
-        mask = Mask(UNTOUCHED)
-        held = False
+        held_back(self._ensure, local)
+
+    def _ensure(self, local: int) -> None:
+        lock = self._compiling  # a fork puts another in its place
         try:
-            change_mask(signal.SIG_BLOCK, HELD_BACK, mask)
-            held = self._compiling.acquire(timeout=_PATIENCE)
+            lock.acquire(timeout=_PATIENCE)
             if self.is_compiled(local):
                 return
             compiled = self._compile(local)
@@ -210,10 +211,8 @@ class CodeSpace:
             else:
                 self.place(local, compiled)
         finally:
-            if held:
-                self._compiling.release()
-            if mask[0] != UNTOUCHED:
-                change_mask(signal.SIG_SETMASK, mask, None)
+            with suppress(RuntimeError):  # another thread's
+                lock.release()
 
     def place(self, local: int, compiled: CompiledFunction) -> int:
         """Append the code of a function, which calls reach from now on; its address.
@@ -370,9 +369,14 @@ class CodeSpace:
     def unshare(self, *, child: bool) -> None:
         """After a fork: what this process appends from now on is nobody else's."""
         self._compiling = threading.RLock()
-        self._next = self._shared = round_up(self._next, PAGE_SIZE)
+        first = self._shared = round_up(self._next, PAGE_SIZE)
         if child:
-            self._memory.map_code(self._next)
+            self._next = len(self._code)  # there is no room, if there is no memory
+            with suppress(ResourceError):
+                self._memory.map_code(first)
+                self._next = first
+        else:
+            self._next = first
 
 
 def _nowhere(_local: int, _loop: int) -> int:
