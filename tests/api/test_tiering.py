@@ -198,6 +198,24 @@ def test_the_handler_of_a_signal_ends_a_loop() -> None:
     assert signal.getsignal(signal.SIGALRM) is not None
 
 
+def test_what_is_lost_on_its_way_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    send = tiering.Tiers._send
+    lost: list[object] = []
+
+    def interrupted(self: tiering.Tiers, space: CodeSpace) -> None:
+        if len(lost) < 2:
+            lost.append(self._waiting.popleft())
+            raise KeyboardInterrupt
+        send(self, space)
+
+    monkeypatch.setattr(tiering.Tiers, "_send", interrupted)
+    exports, space = made(SUM)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            exports.sum(1 << 62)
+    until(lambda: exports.fib(20) == 6765 and is_optimised(space, 2))
+
+
 # --- at once -------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.harness import instance, module
 from wasmine.abi.baseline import FrameLayout, may_hold_vectors, mentions_vectors
 from wasmine.api import pipeline
+from wasmine.api.worker import Job, compile_hot
 from wasmine.compiler.takeover import takeover_name
 from wasmine.vm import process
 from wasmine.vm.code import Code
@@ -242,3 +243,13 @@ def _result_behind_parameters(text: str) -> str:
     head, tail = text[:start], text[start + len("(func $f ") :]
     end = tail.index(")") + 1
     return f"{head}(func $f {tail[:end]} (result i64) {tail[end:]}"
+
+
+def test_a_function_that_has_better_code_is_taken_over_alone() -> None:
+    text = "(module (func) (func (loop (call 0) (call 1) (br 0))))"
+    info = module(text).info
+    body = checked_body(info, 1)
+    offset = body.offsets[body.codes.index(LOOP)]
+    job = Job(0, info.features, (), "light", (), loops=((1, offset),), warm=(0, 1))
+    names = [extent.name for extent in compile_hot(info, job).functions]
+    assert [name for name in names if name.startswith("f")] == ["f0", takeover_name(1, offset)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wasmine.compiler import linker, target
 from wasmine.compiler.module import MemoryStyle, Options
 from wasmine.compiler.native.unit import heap_ir, runtime_ir, thunks_ir
-from wasmine.compiler.unit import translate_unit
+from wasmine.compiler.unit import translate_unit, translated
 from wasmine.wasm.body import decode_body
 from wasmine.wasm.opcodes import BY_NAME
 from wasmine.wasm.validator import checked_body
@@ -43,7 +43,8 @@ def translate(
 ) -> str:
     """LLVM IR of functions of a module, by their indices with imports, and of code that takes them
     over at some of their loops: see `translate_unit`. Raises CompileError."""
-    bodies = (checked_body(info, index - info.imported_functions) for index in indices)
+    first = info.imported_functions
+    bodies = (checked_body(info, index - first) for index in translated(indices, loops))
     return translate_unit(info, indices, options, bodies, loops)
 
 

@@ -182,8 +182,17 @@ class Tiers:
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
             return self._takeovers.get((local, offset), 0)
         self._queue((local, offset))
+        if self._alone(local, offset) and local not in self._optimised:
+            self._requested.add((local, -1))
+            self._queue((local, -1))
         held_back(self._send, space)
         return 0
+
+    def _alone(self, local: int, offset: int) -> bool:
+        """Whether a function is not compiled with what takes it over at a loop: it has better code, or is
+        so large that the loop would wait for twice the work."""
+        large = self._size((local, -1)) >= LARGE
+        return offset >= 0 and (large or local in self._optimised)
 
     def _send(self, space: CodeSpace) -> None:
         """Give what waits to workers, unless they have enough to do: then it gets more company."""
@@ -235,7 +244,7 @@ class Tiers:
             self._info.features,
             self._styles,
             self._opt_level,
-            tuple(sorted({first + local for local, _ in hot})),
+            tuple(sorted({first + local for local, at in hot if not self._alone(local, at)})),
             loops=tuple((first + local, offset) for local, offset in hot if offset >= 0),
             warm=tuple(first + each for each in self._warm(space)),
         )

@@ -76,7 +76,8 @@ class Job(NamedTuple):
     linked: bool = True
     """Whether the result is a serialised Image, or an object to be linked with others."""
     loops: tuple[tuple[int, int], ...] = ()
-    """Where functions are taken over, if the result is an Image: see `translate_unit`."""
+    """Where functions are taken over, if the result is an Image: see `translate_unit`. They need not
+    be among those to compile."""
     warm: tuple[int, ...] = ()
     """Functions that are worth being compiled too, if the result is an Image and calls them."""
 
@@ -115,7 +116,11 @@ def compile_hot(info: ModuleInfo, job: Job) -> Image:
     """The Image that a job asks for, whose functions replace those that there are."""
     from wasmine.api import pipeline
 
-    functions = pipeline.with_callees(info, job.functions, frozenset(job.warm))
+    owners = {owner for owner, _ in job.loops}
+    roots = sorted(owners.union(job.functions))
+    alone = owners.difference(job.functions)
+    found = pipeline.with_callees(info, roots, frozenset(job.warm))
+    functions = [index for index in found if index not in alone]
     options = pipeline.options_for(job.styles, entries=True)
     return pipeline.compile_functions(info, functions, job.loops, options, job.opt_level)
 

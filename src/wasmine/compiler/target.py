@@ -28,6 +28,12 @@ STENCILS: Final = "stencils"
 """For thousands of tiny functions: code generation only."""
 
 
+OPTIONS: Final = ("-cgpp-huge-func=500",)
+"""Of the code generator, for all processors. From so many blocks on one of its passes looks again only
+at blocks that it has changed, and not at the whole function: the main loop of an interpreter takes
+seconds then instead of half a minute, and its code is the same but for a thousandth."""
+
+
 class Machine(Frozen):
     """The processor that code is generated for; part of the key of every compiled module."""
 
@@ -53,7 +59,7 @@ def _llvm() -> Any:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     binding.initialize_native_asmparser()
-    for option in by_name(_architecture_name(binding)).llvm_options:
+    for option in (*OPTIONS, *by_name(_architecture_name(binding)).llvm_options):
         binding.set_option("wasmine", option)
     return binding
 

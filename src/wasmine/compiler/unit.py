@@ -119,6 +119,15 @@ class Unit:
         return f"declare hidden {WASM_CC} {signature.result} @f{index}({parameters})"
 
 
+def translated(
+    function_indices: Sequence[int], loops: Collection[tuple[int, int]] = ()
+) -> Sequence[int]:
+    """The functions whose bodies a unit is made of: those that it defines, and then those that it only
+    takes over at loops."""
+    alone = {owner for owner, _ in loops}.difference(function_indices)
+    return (*function_indices, *sorted(alone)) if alone else function_indices
+
+
 def translate_unit(
     info: ModuleInfo,
     function_indices: Sequence[int],
@@ -128,14 +137,16 @@ def translate_unit(
 ) -> str:
     """LLVM IR that defines these functions of a module.
 
-    Indices count imports too, and none is an import's. `bodies` are theirs, in the same order,
+    Indices count imports too, and none is an import's. `bodies` are those of what `translated` names,
     decoded and validated; a generator that does so on the way will do. `loops` are those at which
     functions are taken over, each by the function's index and its own offset in the module; there
     is no code for some in blocks of the old proposal for exceptions. Raises UnsupportedFeature.
     """
-    unit = Unit(ModuleContext(info, options, frozenset(function_indices)))
-    for index, body in zip(function_indices, bodies, strict=True):
-        unit.add(index, body)
+    defined = frozenset(function_indices)
+    unit = Unit(ModuleContext(info, options, defined))
+    for index, body in zip(translated(function_indices, loops), bodies, strict=True):
+        if index in defined:
+            unit.add(index, body)
         for owner, offset in loops:
             if owner == index:
                 unit.add_takeover(index, body, offset)
