@@ -7,6 +7,7 @@ which are numbered by `RUNTIME_CELLS`.
 
 from __future__ import annotations
 
+from array import array
 from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -80,8 +81,8 @@ class CompiledFunction(Frozen):
     is where in the field `saved` the row's set begins."""
     saved: bytes
     """Sets of saved registers, as in FrameTable."""
-    lines: list[tuple[int, int]]
-    """(offset in the code, offset in the module), sorted: a row holds up to the next one."""
+    lines: array[int]
+    """Pairs, an offset in the code and one in the module, sorted: each holds up to the next one."""
     loops: list[int]
     """The offset in the module of each loop that has a counter, in the order of their counters."""
 

@@ -13,7 +13,6 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from struct import Struct
 from typing import Final, Protocol
 from weakref import WeakSet
@@ -230,8 +229,9 @@ class CodeSpace:
             code = self._start + self.layout.code + first
             content = self._fill_in(local, compiled, code, first_counter)
             start = code - self.base
-            lines = array("I", chain.from_iterable(compiled.lines))
-            function = PlacedFunction(local, start, size, first_counter, lines, compiled.loops)
+            function = PlacedFunction(
+                local, start, size, first_counter, compiled.lines, compiled.loops
+            )
             placed = self._placed
             frames = placed.frames
             if frames.make_room(len(compiled.frames), compiled.saved):
