@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -9,14 +10,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.harness import SOURCE, assemble
-from wasmine import Engine, Instance, InvalidModule, Module
+from wasmine import Engine, Instance, InvalidModule, Module, Trap
 from wasmine.api import cache, firstcalls, savedcode
 from wasmine.api.thunks import ensure_runtime
 from wasmine.vm.codespace import CodeSpace
+from wasmine.wasm import decoder
 
 PROGRAM = Path(__file__).parent / "programs" / "firstcalls.py"
 COUNT_SIZE = 8
@@ -160,6 +163,25 @@ def test_a_module_that_is_released_is_stored(tmp_path: Path) -> None:
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_module_in_a_cycle_of_garbage_is_stored(directory: Path) -> None:
+    """Storing reads what the entry had, whose memory must be there still."""
+    assert Instance(Module(TEXT, engine=engine(directory))).exports.one() == 1
+    gc.collect()
+    artifact = Module(TEXT, engine=engine(directory)).artifact((), "static")
+    assert isinstance(artifact.code, CodeSpace)
+    artifact.code.ensure(1)
+    cycle: list[object] = [artifact]
+    cycle.append(cycle)
+    del artifact, cycle
+    for file in directory.glob("baseline-*"):  # or it may be mapped in the same place
+        file.unlink()
+    gc.collect()
+    assert functions(directory) == 2
+    instance = Instance(Module(TEXT, engine=engine(directory)))
+    assert [space(instance).is_compiled(local) for local in range(2)] == [True, True]
+    assert (instance.exports.one(), instance.exports.two()) == (1, 2)
+
+
 def test_an_engine_without_a_cache_compiles_everything(tmp_path: Path) -> None:
     for _ in range(2):
         instance = Instance(Module(TEXT, engine=Engine(tier="baseline", cache=False)))
@@ -222,3 +244,29 @@ def test_threads(tmp_path: Path) -> None:
         thread.join()
     assert not wrong
     assert functions(tmp_path) >= 20
+
+
+def test_where_many_data_segments_are_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = "".join(f'(data (i32.const {10 * place}) "{place}")' for place in range(8))
+    text = f'(module (memory (export "m") 1) {segments} (func (export "f")))'
+    engine = Engine(tier="auto", cache=tmp_path)
+    monkeypatch.setattr(decoder, "MANY_SEGMENTS", 8)
+    found = []
+    read = decoder._read_plain_data_segment
+
+    def reads(*arguments: Any) -> bool:
+        found.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(decoder, "_read_plain_data_segment", reads)
+    modules = [Module(assemble(text), engine=engine) for _ in range(2)]
+    assert len(found) == 8
+    for module in modules:
+        exports: Any = Instance(module).exports
+        assert [exports.m[10 * place] for place in range(8)] == list(b"01234567")
+        assert module.info.data_segments[7].offset is not None
+    with pytest.raises(Trap):
+        Instance(Module(assemble(text.replace("const 70", "const -1")), engine=engine))
+    assert len(found) == 16

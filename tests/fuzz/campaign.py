@@ -68,7 +68,7 @@ def examine(
         if guest is not None:
             tally.calls += sum(event.startswith("call ") for event in events)
             tally.replaced += guest.replaced()
-            tally.taken_over += guest.taken_over
+            tally.taken_over += guest.taken_over()
         # The tiers with each other as well: they tell of frames what wasmtime does not.
         for other, theirs in others.items():
             difference = first_difference(events, theirs)

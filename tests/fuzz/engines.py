@@ -6,6 +6,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import wasmtime
@@ -60,6 +61,12 @@ _SIGNS: Final = {
 Host = Callable[[str, FunctionType], Callable[..., Any]]
 
 
+@functools.cache
+def _directory() -> TemporaryDirectory[str]:
+    """Of a cache of compiled code, which goes when the process ends."""
+    return TemporaryDirectory(prefix="wasmine-fuzz-")
+
+
 def _digest(data: bytes | bytearray) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
@@ -79,38 +86,59 @@ class Wasmine:
 
     def __init__(self, wasm: bytes, seed: int, tier: Tier) -> None:
         self.tier: Final = tier
-        self.taken_over = 0
-        """How often a loop went on in better code."""
+        self._takeovers: Final[list[int]] = []
         variant = seed // 2  # whether a seed is even already says where its module comes from
         self._inlines = variant % 8 == 0 and tier != "baseline"
+        begun = variant % 4 == 1 and tier != "optimized"
         engine = wasmine.Engine(
             opt_level="O2" if variant % 8 == 0 else "light",
             memory="dynamic" if variant % 5 == 0 else "static",
             tier=tier,
-            cache=False,
+            cache=_directory().name if begun else False,
         )
         # Better code comes at calls and loops that the seed picks.
-        tiering.policy = Policy(first=variant % 4, at_once=Random(seed))
+        tiering.policy = Policy(first=variant % 4, releases=0.0, at_once=Random(seed))
         self.module = wasmine.Module(wasm, engine=engine)
         if variant % 16 == 3 and tier == "optimized":
             self.module = wasmine.Module.deserialize(self.module.serialize(), engine=engine)
+        if begun:
+            self._begin(Random(seed))
+            self.module = wasmine.Module(wasm, engine=engine)
+            assert self._code().compiled_functions()
         self._space = self._counting() if tier == "auto" else None
         self._instance: wasmine.Instance | None = None
 
-    def _counting(self) -> CodeSpace:
-        """The code of the module, which counts loops that go on in better code."""
+    def _code(self) -> CodeSpace:
         memory, info = self.module.engine.memory, self.module.info
-        space = self.module.artifact([memory] * info.imported_memories, memory).code
-        assert isinstance(space, CodeSpace)
-        on_count = space.on_count
+        code = self.module.artifact([memory] * info.imported_memories, memory).code
+        assert isinstance(code, CodeSpace)
+        return code
+
+    def _begin(self, random: Random) -> None:
+        """Put code of some functions into the cache, where the next Module finds it."""
+        space = self._code()
+        functions = range(len(self.module.info.bodies))
+        for local in random.sample(functions, random.randint(1, len(functions))):
+            space.ensure(local)
+        del space, self.module  # which stores it
+
+    def _counting(self) -> CodeSpace:
+        """The code of the module, which takes note of loops that go on in better code."""
+        space = self._code()
+        on_count, takeovers = space.on_count, self._takeovers
 
         def counting(local: int, loop: int) -> int:
             address = on_count(local, loop)
-            self.taken_over += address != 0
+            if address:
+                takeovers.append(address)
             return address
 
         space.on_count = counting
         return space
+
+    def taken_over(self) -> int:
+        """How often a loop went on in better code."""
+        return len(self._takeovers)
 
     def replaced(self) -> int:
         """How many functions have got better code."""

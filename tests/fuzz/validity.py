@@ -6,16 +6,21 @@ import functools
 from contextlib import suppress
 from random import Random
 from typing import Final
+from unittest import mock
 
 import wasmtime
 
 import wasmine
+from wasmine.api import module
+from wasmine.compiler.module import MemoryStyle
+from wasmine.vm.codespace import CodeSpace
 from wasmine.wasm.validator import validate
 
 from .generate import altered, damaged, everything
 
 COPIES: Final = 20
 """Damaged copies of each module, and of one that uses every proposal."""
+_BASELINE: Final = wasmine.Engine(tier="baseline", cache=False)
 
 
 @functools.cache
@@ -60,10 +65,33 @@ def disagreements(wasm: bytes, seed: int) -> list[str]:
     for source in filter(None, (wasm, everything(seed))):
         for _ in range(COPIES):
             copy = random.choice((damaged, altered))(source, random)
-            text = disagreement(copy)
+            text = disagreement(copy) or _late_disagreement(copy)
             if text is not None:
                 found.append(text)
             elif not _ours(copy) and random.random() < 0.25:
                 with suppress(wasmine.UnsupportedFeature):
-                    wasmine.Module(copy, engine=wasmine.Engine(opt_level="none"))
+                    wasmine.Module(copy, engine=wasmine.Engine(opt_level="none", cache=False))
     return found
+
+
+def _late_disagreement(wasm: bytes) -> str | None:
+    """What is said about a body when it is first called, if that is not what validation says.
+
+    All bodies are compiled then, in order, by the compiler that is used for first calls.
+    """
+    expected, said = _ours(wasm), ""
+    try:
+        with mock.patch.object(module, "VALIDATED_AT_ONCE", 0):
+            made = wasmine.Module(wasm, engine=_BASELINE)
+            styles: list[MemoryStyle] = ["static"] * made.info.imported_memories
+            code = made.artifact(styles, "static").code
+        if isinstance(code, CodeSpace):
+            for local in range(len(made.info.bodies)):
+                code.ensure(local)
+    except wasmine.UnsupportedFeature:
+        return None
+    except wasmine.CompileError as error:
+        said = f"{type(error).__name__}: {error}"
+    if said == expected:
+        return None
+    return f"when called: {said or 'valid'}\notherwise: {expected or 'valid'}\n{wasm.hex()}"

@@ -250,3 +250,32 @@ def test_bodies_are_a_sequence_of_places() -> None:
     assert len(info.bodies) == 3
     with pytest.raises(IndexError):
         info.bodies[3]
+
+
+def test_data_segments_of_all_kinds_keep_their_order() -> None:
+    text = """(module (global $g (import "" "g") i32) (memory 1) (memory 1)
+        (data (i32.const -1) "a") (data "bc") (data (i32.const 128) "") (data (global.get $g) "d")
+        (data (memory 1) (i32.const 7) "e") (data (offset (i32.const 1) (i32.const 2) i32.add) "f"))"""
+    info = decode(assemble(text))
+    segments = info.data_segments
+    assert b"".join(info.data[each.start : each.end] for each in segments) == b"abcdef"
+    assert [each.memory for each in segments] == [0, 0, 0, 0, 1, 0]
+    assert list(segments.others) == [1, 3, 4, 5]
+    offsets = [each.offset and each.offset.instructions for each in segments]
+    first = segments[0].offset
+    assert first is not None
+    assert info.data[first.offset] == 0x41
+    assert [row and (row[0][0].name, row[0][1], len(row)) for row in offsets] == [
+        ("i32.const", -1, 1),
+        None,
+        ("i32.const", 128, 1),
+        ("global.get", 0, 1),
+        ("i32.const", 7, 1),
+        ("i32.const", 1, 3),
+    ]
+    assert [each.start for each in segments.different()] == [
+        segments[place].start for place in (0, 1, 3, 4, 5)
+    ]
+    assert segments[-1].start == segments.starts[5]
+    with pytest.raises(IndexError):
+        segments[6]

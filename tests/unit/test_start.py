@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import SOURCE
+from wasmine import Engine, wat2wasm
 
 # Each takes as long to import as a good part of the runtime, or brings all of the compiler.
 HEAVY = {
@@ -35,7 +36,9 @@ HEAVY = {
     "wasmine.wasi.paths",
     "wasmine.wasi.polling",
     "wasmine.wasi.sockets",
+    "wasmine.wasm.body",
     "wasmine.wasm.code_validator",
+    "wasmine.wasm.names",
     "wasmine.wasm.text.assembler",
 }
 PROGRAM = Path(__file__).parents[1] / "wasi" / "programs" / "echo.wasm"
@@ -88,8 +91,22 @@ def test_a_program_from_the_cache_loads_what_it_needs(code: str, tmp_path: Path)
     assert {"wasmine.wasi.files", "wasmine.vm.process"} <= loaded
 
 
-def test_compiling_first_calls_loads_no_llvm(tmp_path: Path) -> None:
-    modules(AUTO, tmp_path, str(PROGRAM))  # now the cache has the runtime and the stencils
-    loaded = modules(AUTO, tmp_path, str(PROGRAM.with_name("lines.wasm")))
+FIRST_CALL = """
+import sys
+from wasmine import Engine, Instance, Module
+module = Module(sys.argv[1], engine=Engine(tier="auto"))
+Instance(module).exports.f()
+"""
+
+
+@pytest.mark.skipif(not Engine(tier="auto").is_lazy, reason="functions are compiled by LLVM")
+def test_a_first_call_loads_no_more_than_the_compiler(tmp_path: Path) -> None:
+    paths = []
+    for number in range(2):
+        paths.append(tmp_path / f"{number}.wasm")
+        text = f'(module (func (export "f") (result i32) i32.const {number}))'
+        paths[-1].write_bytes(wat2wasm(text))
+    modules(FIRST_CALL, tmp_path, str(paths[0]))  # puts the stencils into the cache
+    loaded = modules(FIRST_CALL, tmp_path, str(paths[1]))
     assert "wasmine.compiler.baseline.function" in loaded
-    assert not loaded & {"dataclasses", "inspect", "llvmlite", "numpy"}
+    assert not loaded & {"dataclasses", "inspect", "llvmlite", "wasmine.compiler.module"}

@@ -12,7 +12,8 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from struct import Struct
-from typing import NamedTuple
+
+from wasmine.frozen import Frozen
 
 # size of the instructions, line base, line range, instruction size, number of standard opcodes
 _PROGRAM = Struct("<IbBBB")
@@ -21,7 +22,7 @@ _CONST_ADD_PC, _FIXED_ADVANCE_PC = 8, 9
 _END_SEQUENCE, _SET_ADDRESS = 1, 2
 
 
-class LineProgram(NamedTuple):
+class LineProgram(Frozen):
     """A line number program: its addresses are offsets in an image's code."""
 
     line_base: int
@@ -52,9 +53,10 @@ class PcTable:
 def pack_line_programs(programs: Iterable[LineProgram]) -> bytes:
     """A compact form for `read_line_programs`, equal for equal programs."""
     parts = []
-    for base, span, size, counts, instructions in programs:
-        parts += [_PROGRAM.pack(len(instructions), base, span, size, len(counts))]
-        parts += [counts, instructions]
+    for each in programs:
+        counts, size = each.operand_counts, len(each.instructions)
+        numbers = (each.line_base, each.line_range, each.instruction_size, len(counts))
+        parts += [_PROGRAM.pack(size, *numbers), counts, each.instructions]
     return zlib.compress(b"".join(parts), 1)
 
 
@@ -81,8 +83,9 @@ def read_line_programs(packed: bytes) -> PcTable:
 
 def _run(program: LineProgram) -> Iterator[list[tuple[int, int]]]:
     """Each sequence of the program as rows (address, line), the last of them (end, 0)."""
-    line_base, line_range, size, counts, code = program
-    opcode_base = len(counts) + 1
+    line_base, line_range = program.line_base, program.line_range
+    size, code = program.instruction_size, program.instructions
+    opcode_base = len(program.operand_counts) + 1
     address, line, position, end = 0, 1, 0, len(code)
     rows: list[tuple[int, int]] = []
     while position < end:
@@ -116,7 +119,7 @@ def _run(program: LineProgram) -> Iterator[list[tuple[int, int]]]:
                 address = int.from_bytes(code[position + 1 : position + length], "little")
             position += length
         else:  # about files, columns and blocks
-            for _ in range(counts[opcode - 1]):
+            for _ in range(program.operand_counts[opcode - 1]):
                 _, position = read_uleb(code, position)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypedDict, get_args
 
 from wasmine.api import loading
 from wasmine.api.cache import of_option
+from wasmine.api.importing import import_apart
 from wasmine.api.savedcode import SavedCode
 from wasmine.public import public
 from wasmine.vm import processor
@@ -105,6 +106,7 @@ class Engine:
         InvalidModule for a body that breaks the rules, and UnsupportedFeature for one that needs what is
         not implemented.
         """
+        import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline
 
         self.validate(info, bodies=False)
@@ -132,6 +134,7 @@ class Engine:
 
     def validate(self, info: ModuleInfo, *, bodies: bool) -> None:
         """Check a module, its bodies too if that is asked for. Raises what `compile` raises."""
+        import_apart("wasmine.wasm.validator")
         from wasmine.wasm.validator import validate_bodies, validate_module
 
         validate_module(info)
@@ -147,11 +150,13 @@ class Engine:
         """
 
         def make_compiler() -> FunctionCompiler:
+            import_apart("wasmine.api.firstcalls")
             from wasmine.api.firstcalls import BaselineCompiler
 
             return BaselineCompiler(info, styles, counters=self.tier == "auto")
 
         def compile_alone(local: int) -> Image:
+            import_apart("wasmine.api.pipeline")
             from wasmine.api import pipeline
 
             options = pipeline.options_for(styles, entries=True)
@@ -163,6 +168,7 @@ class Engine:
 
     def function_ir(self, info: ModuleInfo, index: int) -> str:
         """LLVM IR of one function, by its index with imports. Raises IndexError."""
+        import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline
 
         if not info.imported_functions <= index < len(info.functions):
@@ -172,6 +178,7 @@ class Engine:
 
     def function_assembly(self, info: ModuleInfo, index: int) -> str:
         """Assembly of one function, by its index with imports. Raises IndexError."""
+        import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline
 
         return pipeline.assembly(self.function_ir(info, index), self.opt_level)

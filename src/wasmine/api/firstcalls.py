@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasmine.api import cache
 from wasmine.api.cachekeys import make_key
+from wasmine.api.importing import import_apart
 from wasmine.compiler.baseline.context import BaselineContext, BaselineOptions
 from wasmine.compiler.baseline.function import compile_function
 from wasmine.compiler.baseline.stencils import Library
@@ -26,6 +27,7 @@ def library() -> Library:
     if entry is not None:
         with entry:
             return Library.load(bytes(entry.part(0)))
+    import_apart("wasmine.compiler.baseline.generator")
     from wasmine.compiler.baseline.generator import generate
 
     data = generate()

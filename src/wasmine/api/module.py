@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from wasmine.abi.image import Image
 from wasmine.api import archive, tiering
 from wasmine.api.engine import Engine, EngineOptions, Progress
+from wasmine.api.importing import import_apart
 from wasmine.api.loading import decode_module
 from wasmine.api.savedcode import SavedArtifact, SavedCode
 from wasmine.api.source import Source, read_source
@@ -69,6 +70,7 @@ class Module:
 
         Raises TypeError or OSError if there is none.
         """
+        import_apart("wasmine.wasm.validator")
         from wasmine.wasm.validator import validate  # a module from the cache does without
 
         try:

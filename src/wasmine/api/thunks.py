@@ -12,6 +12,7 @@ from wasmine.abi.boundary import SignatureRecord, describe
 from wasmine.abi.convention import ThunkKind, erased, thunk_name
 from wasmine.api import cache, hooks, loading
 from wasmine.api.cachekeys import PYTHON, make_key
+from wasmine.api.importing import import_apart
 from wasmine.types import FunctionType
 from wasmine.vm import process
 from wasmine.vm.arena import Arena
@@ -127,6 +128,7 @@ def _load_thunks(types: dict[ThunkKind, list[FunctionType]]) -> Code | None:
     """Thunks of each kind for all of these types, or None if they would have to wait for LLVM."""
 
     def compile_thunks() -> Image:
+        import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline
 
         return pipeline.compile_thunks(types["entry"], types["raw"], types["host"])
@@ -145,6 +147,7 @@ _HOOKS: Final = {**hooks.HOOKS, "wasmine_py_hot_signature": THUNKS.hot}
 
 def _load_runtime(resolve: loading.Resolve) -> Code:
     def compile_runtime() -> Image:
+        import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline
 
         return pipeline.compile_runtime()
@@ -155,6 +158,7 @@ def _load_runtime(resolve: loading.Resolve) -> Code:
 
 def _load_heap(resolve: loading.Resolve) -> Code:
     def compile_heap() -> Image:
+        import_apart("wasmine.api.pipeline")
         from wasmine.api import pipeline
 
         return pipeline.compile_heap()

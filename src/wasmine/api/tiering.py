@@ -18,11 +18,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.image import Image
+from wasmine.api.importing import import_apart
 from wasmine.api.loading import module_key
 from wasmine.errors import DeserializeError, InternalError, ResourceError
+from wasmine.frozen import Frozen
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from wasmine.wasm.module import ModuleInfo
 
 
-class Policy(NamedTuple):
+class Policy(Frozen):
     """When code is hot. Counts are calls of a function, or rounds of a loop."""
 
     first: int = 4000
@@ -53,6 +55,8 @@ class Policy(NamedTuple):
     that a program which ends before is better off without."""
     warm: int = 200
     """A function that has been called so often is compiled together with those that call it."""
+    releases: float = 1.0
+    """Seconds between two times that the memory of replaced code is given back."""
     at_once: random.Random | None = None
     """For tests: code is compiled in this process, without waiting, or, as this says, somewhat later."""
 
@@ -63,7 +67,6 @@ Hot: TypeAlias = tuple[int, int]
 """A function, and the offset in the module of a loop that it is to be taken over at, or -1."""
 
 MAXIMUM_WORKERS: Final = 4
-BETWEEN_RELEASES: Final = 1.0
 BETWEEN_STORES: Final = 2.0
 """Seconds."""
 LARGE: Final = 1 << 15
@@ -75,6 +78,7 @@ KEPT_IMAGES: Final = 64
 @functools.cache
 def _pool() -> Pool:
     # Short programs never have one.
+    import_apart("wasmine.api.workers")
     from wasmine.api.workers import Pool, processors
 
     # With two a large function does not keep the others waiting.
@@ -130,7 +134,7 @@ class Tiers:
         address = self._takeovers.get((local, offset), 0)
         if not address and self._is_hot(local, loop):
             address = self._ask(space, local, offset)
-        if self._replaced and time.monotonic() - self._released >= BETWEEN_RELEASES:
+        if self._replaced and time.monotonic() - self._released >= self._policy.releases:
             self._replaced = False
             self._released = time.monotonic()
             space.release_replaced()
@@ -171,6 +175,7 @@ class Tiers:
             return 0
         self._requested.add((local, offset))
         if self._policy.at_once is not None:
+            import_apart("wasmine.api.pipeline")
             from wasmine.api.worker import compile_hot
 
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
@@ -214,6 +219,7 @@ class Tiers:
 
     @functools.cached_property
     def _source(self) -> Source:
+        import_apart("wasmine.api.workers")
         from wasmine.api.workers import Source
 
         return Source(self._info.data)

@@ -48,7 +48,11 @@ class Artifact:
     def lazy(cls, info: ModuleInfo, compiler: FunctionCompiler, *, counter_start: int = 0) -> Self:
         """The artifact of a module whose functions are compiled when they are first called."""
         field = VMOffsets.for_host(info).vmctx_compile_on_call()
-        return cls(info, CodeSpace(info, current(), compiler, field, counter_start))
+        process = current()
+        space = CodeSpace(info, process, compiler, field, counter_start)
+        self = cls(info, space)
+        self._registration = process.add_code(space, info)
+        return self
 
     @property
     def image(self) -> Image | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import weakref
 from array import array
 from collections.abc import Callable
 from functools import cached_property
@@ -39,8 +38,6 @@ _mmap.argtypes = [
     ctypes.c_int64,
 ]
 _mmap.restype = ctypes.c_size_t
-_munmap: Final = _libc.munmap
-_munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _MAP_FAILED: Final = ctypes.c_size_t(-1).value
 
 
@@ -187,26 +184,25 @@ class Code:
 
 
 def map_file(
-    address: int | None, size: int, protection: int, fd: int, offset: int, *, shared: bool = False
-) -> int:
-    """Map bytes of a file, at `address` in place of what is there, or anywhere.
+    address: int, size: int, protection: int, fd: int, offset: int, *, shared: bool = False
+) -> None:
+    """Map bytes of a file, in place of what is mapped at `address`.
 
     What is written to a `shared` mapping is seen in the others. Raises ResourceError.
     """
-    flags = (mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE) | (_MAP_FIXED if address else 0)
+    flags = (mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE) | _MAP_FIXED
     result = int(_mmap(address, size, protection, flags, fd, offset))
     if result == _MAP_FAILED:
         reason = os.strerror(ctypes.get_errno())
         raise ResourceError(f"cannot map {size} bytes of a file: {reason}")
-    return result
 
 
 def map_view(fd: int, offset: int, size: int) -> memoryview:
     """The bytes of a file, read when they are looked at.
 
-    Unlike mmap.mmap this keeps no file descriptor open: there may be many images.
+    Unlike mmap.mmap of a file this keeps no file descriptor open: there may be many images. The bytes
+    stay as long as memory of Mmap does.
     """
-    address = map_file(None, size, mmap.PROT_READ, fd, offset)
-    buffer = (ctypes.c_ubyte * size).from_address(address)
-    weakref.finalize(buffer, _munmap, address, size).atexit = False
-    return memoryview(buffer).cast("B").toreadonly()
+    memory = Mmap(size, mmap.PROT_READ)
+    map_file(memory.base, size, mmap.PROT_READ, fd, offset)
+    return memory.view(size)

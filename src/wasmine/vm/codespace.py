@@ -73,7 +73,7 @@ class CodeSpace:
         counter_start: int = 0,
     ) -> None:
         """`compile_on_call` is the offset of that field in the module's VMContext. Counters begin with
-        `counter_start`. Raises ResourceError.
+        `counter_start`. Before code runs it must be known to the process. Raises ResourceError.
         """
         self.layout: Final = CodeSpaceLayout.of(
             len(info.bodies), info.code_size, len(compiler.constants), PAGE_SIZE
@@ -105,7 +105,6 @@ class CodeSpace:
         own = len(info.bodies)
         if counter_start:
             self._counters[:own] = array("i", [counter_start]) * own
-        self._registration = process.add_code(self, info)
         _spaces.add(self)
 
     # --- counters -------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ class CodeSpace:
             placed = self._placed
             frames = placed.frames
             if frames.make_room(len(compiled.frames), compiled.saved):
-                self._process.forget_frames(self._registration)
+                self._process.forget_frames(self)
             rows = frames.native_rows(compiled.frames, compiled.saved, start)
             row = frames.count[0]
             end, first_row = row + len(rows) // 4, 4 * row

@@ -121,6 +121,10 @@ class Mmap:
         """An object that keeps the memory mapped as long as it exists, also after `close`."""
         return self._mapping
 
+    def view(self, length: int) -> memoryview:
+        """The first bytes, to be read only, which stay mapped as long as the view exists."""
+        return memoryview(self._mapping or b"").toreadonly()[:length]
+
     def close(self) -> None:
         """Give the memory back, unless it is held. May be called again."""
         self._mapping = None

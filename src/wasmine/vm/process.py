@@ -12,7 +12,6 @@ import functools
 import os
 import signal
 import threading
-import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -63,11 +62,15 @@ class _SigAction(ctypes.Structure):
 
 
 class MappedCode(Frozen):
-    """An image with WebAssembly functions that is mapped, for backtraces; sorted by `base`."""
+    """Code with WebAssembly functions that is mapped, for backtraces; sorted by `base`.
+
+    This keeps the code: the garbage collector clears weak references to what is in a cycle before it runs
+    the finalizers there, which may call functions.
+    """
 
     base: int
     end: int
-    code: weakref.ref[NativeCode]
+    code: NativeCode
     info: ModuleInfo
 
 
@@ -273,12 +276,12 @@ class Process:
             raise ResourceError(f"cannot install the handler of signal {number}")
 
     def add_code(self, code: NativeCode, info: ModuleInfo) -> object:
-        """Let faults in this code be traps, until nobody holds the result any more."""
+        """Keep code, and let faults in it be traps, until nobody holds the result any more."""
         with self._lock:
             slot = self._free_slots.pop() if self._free_slots else self.state.range_count
             if slot == MAXIMUM_CODE_RANGES:
                 raise ResourceError("too many modules are mapped")
-            self._slots[slot] = MappedCode(code.base, code.end, weakref.ref(code), info)
+            self._slots[slot] = MappedCode(code.base, code.end, code, info)
             self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
             entry = self._ranges[slot]
             # The handler may look at any moment: an entry is empty until its end is set.
@@ -292,15 +295,14 @@ class Process:
         """Decode the frames of the image in a CodeRange, so that exceptions can pass through it."""
         with self._lock:
             slot = (range_address - self._mapping.base) // size_of(CodeRange)
-            code = self._slots[slot].code()
-            if code is None:
-                raise InternalError("an exception passes through code that is gone")
-            self._ranges[slot].frames = code.frames_address()
+            self._ranges[slot].frames = self._slots[slot].code.frames_address()
 
-    def forget_frames(self, registration: object) -> None:
-        """The frames of code are in another place than they were; `registration` is `add_code`'s."""
-        if isinstance(registration, _CodeRegistration):
-            self._ranges[registration].frames = 0
+    def forget_frames(self, code: NativeCode) -> None:
+        """The frames of code are in another place than they were."""
+        with self._lock:
+            for slot, mapped in self._slots.items():
+                if mapped.code is code:
+                    self._ranges[slot].frames = 0
 
     def remove_code(self, slot: int) -> None:
         """The code in this slot is about to be unmapped."""
@@ -308,9 +310,10 @@ class Process:
             entry = self._ranges[slot]
             entry.end = 0
             entry.start = 0
-            del self._slots[slot]
+            removed = self._slots.pop(slot)
             self._mapped = tuple(sorted(self._slots.values(), key=attrgetter("base")))
             self._free_slots.append(slot)
+        del removed  # and then perhaps code that only it has installed
 
     def find_code(self, pc: int) -> tuple[NativeCode, ModuleInfo] | None:
         """The mapped code that contains an address."""
@@ -318,8 +321,8 @@ class Process:
         position = bisect_right(mapped, pc, key=attrgetter("base"))
         if not position or pc >= mapped[position - 1].end:
             return None
-        code = mapped[position - 1].code()
-        return None if code is None else (code, mapped[position - 1].info)
+        found = mapped[position - 1]
+        return found.code, found.info
 
     def find_function(self, pc: int) -> tuple[ModuleInfo, int] | None:
         """The module and the index of the WebAssembly function that contains an address."""

@@ -41,6 +41,7 @@ VERSION: Final = b"\1\0\0\0"
 MANY_SEGMENTS: Final = 5000
 """From here on finding all data segments takes longer than asking whether they are known."""
 
+_LONGEST_U32: Final = 5
 _PLAIN: Final = bytes((0, by_name("i32.const").code))
 """How nearly all data segments begin."""
 _END: Final = by_name("end").code
@@ -105,7 +106,7 @@ def _read_section(reader: Reader, info: ModuleInfo, last: int) -> int:
         raise MalformedModule("length out of bounds", reader.offset)
     info.sections.append(Section(section, reader.position, reader.position + size))
     if section == 0:
-        _read_custom(reader.part(size), info)
+        _read_custom(reader, info, size)
         return last
     end = reader.position + size
     place = _ORDER.index(section) + 1
@@ -125,10 +126,15 @@ def _check_counts(info: ModuleInfo, offset: int) -> None:
         raise MalformedModule("data count and data section have inconsistent lengths", offset)
 
 
-def _read_custom(reader: Reader, info: ModuleInfo) -> None:
-    name = reader.name(limits.NAME_SIZE, "name of a custom section")
-    end = reader.base + len(reader.data)
-    info.custom_sections.append(CustomSection(name, reader.offset, end))
+def _read_custom(reader: Reader, info: ModuleInfo, size: int) -> None:
+    # The section may be most of the module: no more of it is copied than its name takes.
+    start = reader.position
+    length = reader.part(min(size, _LONGEST_U32)).u32()
+    reader.position = start
+    part = reader.part(min(size, _LONGEST_U32 + length))
+    name = part.name(limits.NAME_SIZE, "name of a custom section")
+    reader.position = start + size
+    info.custom_sections.append(CustomSection(name, part.offset, reader.offset))
 
 
 def _read_types(reader: Reader, info: ModuleInfo) -> None:

@@ -249,6 +249,9 @@ class Section(Frozen):
 class ModuleInfo:
     """A decoded module. Index spaces begin with what is imported, as in the specification."""
 
+    find_data: Callable[[], DataSegments | None] | None = None
+    """See `decode`."""
+
     def __init__(self, data: bytes, features: Features = DEFAULT, resolve: bool = True) -> None:
         self.data: Final = data
         self.features: Final = features
@@ -284,8 +287,6 @@ class ModuleInfo:
         self.elements: list[ElementSegment] = []
         self.data_count: int | None = None
         """What the data count section says, None without one."""
-        self.find_data: Callable[[], DataSegments | None] | None = None
-        """See `decode`."""
         self.data_segments = DataSegments()
         self.bodies: Final = Bodies()
         """One for each function that is not imported."""
