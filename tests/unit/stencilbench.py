@@ -7,7 +7,8 @@ import mmap
 from dataclasses import dataclass, field
 
 from wasmine.compiler.baseline.locations import FRAME, MEMORY, VM
-from wasmine.compiler.baseline.stencils import HoleKind, Library, Piece
+from wasmine.compiler.baseline.stencils import Library
+from wasmine.compiler.baseline.templates import HoleKind
 
 RSP, RDI = 4, 7
 GENERAL = tuple(number for number in range(16) if number != RSP)
@@ -85,12 +86,12 @@ class Bench:
     def memory_address(self) -> int:
         return ctypes.addressof(self.memory)
 
-    def write(self, piece: Piece) -> list[tuple[int, int]]:
+    def write(self, piece: bytes) -> list[tuple[int, int]]:
         """Put the piece where `function` is; what leaving by each of its exits means."""
         body = bytearray(PROLOGUE + piece)
         exits: list[tuple[int, int]] = []
         body += _exit(0)
-        for hole in piece.holes:
+        for hole in getattr(piece, "holes", ()):
             offset = len(PROLOGUE) + hole.offset
             end = offset + 4 + hole.trailing
             if hole.kind == HoleKind.CONSTANT:
@@ -103,7 +104,7 @@ class Bench:
         self.code[self.start : self.start + len(body)] = bytes(body)
         return exits
 
-    def run(self, piece: Piece, state: State) -> State:
+    def run(self, piece: bytes, state: State) -> State:
         """What is where after the piece."""
         exits = self.write(piece)
         values = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from wasmine.compiler.baseline.stencils import Field
+from wasmine.compiler.baseline.templates import Field
 from wasmine.errors import InternalError
 
 GENERAL: Final = "g"

@@ -11,7 +11,8 @@ from wasmine.compiler.baseline.locations import (
     VECTOR_PINNED,
     VECTOR_TEMPORARIES,
 )
-from wasmine.compiler.baseline.stencils import ALL_VECTORS, Library
+from wasmine.compiler.baseline.plans import ALL_VECTORS
+from wasmine.compiler.baseline.stencils import Library
 from wasmine.frozen import Frozen
 from wasmine.types import I32, DefinedType, FunctionType
 from wasmine.wasm.body import Body

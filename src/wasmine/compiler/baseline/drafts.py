@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from wasmine.compiler.baseline import atomicrecipes, recipes, vectorrecipes
 from wasmine.compiler.baseline.locations import FIRST_VECTOR
-from wasmine.compiler.baseline.stencils import OFFSET
+from wasmine.compiler.baseline.plans import OFFSET
 from wasmine.compiler.lanes import Row
 
 GENERAL_OPERANDS: Final = (8, 9, 14)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from wasmine.abi.baseline import CELL_NUMBERS, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import FIRST_VECTOR, RDI
-from wasmine.compiler.baseline.stencils import HoleKind, Piece
+from wasmine.compiler.baseline.templates import HoleKind, Piece
 
 NOWHERE: Final = -1
 """The position of code that belongs to no instruction."""
@@ -26,7 +26,7 @@ class Target:
 class Emission:
     """Code, and what is known of it."""
 
-    def __init__(self, library: Mapping[tuple[Any, ...], Piece]) -> None:
+    def __init__(self, library: Mapping[tuple[Any, ...], bytes]) -> None:
         self.library = library
         self.code = bytearray()
         """The code, without the prologue: all offsets are from its start until all is done."""
@@ -56,7 +56,11 @@ class Emission:
 
     def emit(self, key: tuple[Any, ...], position: int = 0, target: Target | None = None) -> None:
         """Append a stencil (`stencils` says what keys there are). Traps are at this instruction."""
-        self.place_piece(self.library[key], position, target)
+        piece = self.library[key]
+        if type(piece) is bytes:
+            self.code += piece
+        elif isinstance(piece, Piece):
+            self.place_piece(piece, position, target)
 
     def place_piece(self, piece: Piece, position: int, target: Target | None = None) -> None:
         """Append a stencil with holes; `target` is where it branches to."""

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from wasmine.compiler.architecture.x86_64_decoder import Instruction, decode
 from wasmine.compiler.baseline.drafts import Draft
 from wasmine.compiler.baseline.locations import FIRST_VECTOR
-from wasmine.compiler.baseline.stencils import (
+from wasmine.compiler.baseline.plans import FIRST_TAKEN
+from wasmine.compiler.baseline.templates import (
     BITS,
-    FIRST_TAKEN,
     LONG_VEX,
     Field,
     HoleKind,
     Stencil,
+    Value,
     ValueKind,
 )
 from wasmine.errors import InternalError
@@ -202,7 +203,7 @@ class Extraction:
         self.code = bytearray(made)
         self.rows = list(decode(made))
         self.straight = not any(map(_is_jump, self.rows))
-        self.values: list[tuple[int, ...]] = []
+        self.values: list[Value] = []
         self.holes: list[tuple[int, int, int, int]] = []
         for offset, symbol in jumps:
             if symbol == TARGET:
@@ -232,9 +233,8 @@ class Extraction:
         vectors = any(self.code[row.start] == LONG_VEX for row in self.rows)
         if vectors and uses >= 1 << FIRST_TAKEN:
             raise InternalError("a stencil uses registers that are not scratch")
-        return Stencil(
-            bytes(self.code), registers, tuple(self.values), tuple(self.holes), uses, prefixes
-        )
+        values = tuple(sorted(self.values, reverse=True))
+        return Stencil(bytes(self.code), registers, values, tuple(self.holes), uses, prefixes)
 
     def _can_be_short(self, row: Instruction) -> bool:
         """Whether there is a short form of its VEX prefix if the registers are among the first eight."""

@@ -31,6 +31,7 @@ from wasmine.compiler.baseline.context import BaselineContext
 from wasmine.compiler.baseline.control import Label
 from wasmine.compiler.baseline.locations import CONSTANTS, GENERAL, SLOT, WIDE_CONSTANTS, class_of
 from wasmine.compiler.baseline.state import DEEP, FunctionState
+from wasmine.compiler.baseline.templates import Piece
 from wasmine.compiler.deadcode import END, BlockEnds, skip
 from wasmine.errors import InternalError
 from wasmine.types import ValType
@@ -202,7 +203,7 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             piece = library[function, result, first]
         else:
             piece = library[function, result, first, offset]
-        if piece.holes:
+        if type(piece) is Piece:
             f.place_piece(piece, position)
         else:
             code += piece
