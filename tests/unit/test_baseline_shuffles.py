@@ -19,9 +19,9 @@ from wasmine.compiler.baseline.locations import (
     VECTOR_PINNED,
     VECTOR_TEMPORARIES,
 )
+from wasmine.compiler.baseline.plans import ALL_VECTORS
 from wasmine.compiler.baseline.shuffles import shuffle
 from wasmine.compiler.baseline.state import FunctionState
-from wasmine.compiler.baseline.plans import ALL_VECTORS
 from wasmine.compiler.baseline.stencils import Library
 from wasmine.compiler.target import host_machine
 from wasmine.wasm.body import decode_body

@@ -14,8 +14,8 @@ from wasmine.compiler.baseline.drafts import drafts
 from wasmine.compiler.baseline.extraction import is_merged, straighten, widened
 from wasmine.compiler.baseline.generator import ObjectReader
 from wasmine.compiler.baseline.locations import SLOT, Location
-from wasmine.compiler.baseline.stencilir import module_text
 from wasmine.compiler.baseline.plans import Operation
+from wasmine.compiler.baseline.stencilir import module_text
 from wasmine.compiler.baseline.stencils import Library
 from wasmine.compiler.baseline.templates import (
     BITS,

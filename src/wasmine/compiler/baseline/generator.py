@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from wasmine.compiler.architecture import x86_64
 from wasmine.compiler.baseline.drafts import Draft, aliases, drafts
 from wasmine.compiler.baseline.extraction import Extraction, Reference, may_share
-from wasmine.compiler.baseline.stencilir import module_text
 from wasmine.compiler.baseline.plans import ALL_VECTORS, Operation
+from wasmine.compiler.baseline.stencilir import module_text
 from wasmine.compiler.baseline.stencils import dump
 from wasmine.compiler.baseline.templates import Stencil
 from wasmine.compiler.elf import SHF_ALLOC, SHF_EXECINSTR, ObjectFile

@@ -146,9 +146,9 @@ def _shift(template: Template, beyond: int, by: int) -> Template:
     return Template(
         code,
         tuple(
-            (offset + by * (offset > beyond), *what, at + by * (at > beyond))
+            (offset + by * (offset > beyond), *what, at + by * (at > beyond))  # type: ignore[misc]
             for offset, *what, at in values
-        ),  # type: ignore[arg-type]
+        ),
         tuple(hole._replace(offset=hole.offset + by * (hole.offset > beyond)) for hole in holes),
     )
 
