@@ -342,9 +342,11 @@ def test_growing_frames() -> None:
         given = [FrameRow(0, 9, 0, 0), FrameRow(4, 17, number % 2 and 8, 0)]
         frames.make_room(len(given), saved)
         rows = frames.native_rows(given, saved, 32 * number)
-        count = frames.count[0]
-        frames.rows[4 * count : 4 * count + len(rows)] = rows
-        frames.count[0] = count + len(given)
+        table = frames.table
+        assert rows is not None
+        count = table.count[0]
+        table.rows[4 * count : 4 * count + len(rows)] = rows
+        table.count[0] = count + len(given)
         addresses.add(frames.address)
     assert len(addresses) == 3
     for number in (0, 1, 511, 999):

@@ -278,7 +278,8 @@ def test_functions_are_compiled_where_wasm_has_no_room(size: int) -> None:
     def last(depth: int) -> TrapCode | None:
         fresh = Instance(Module(text, engine=engine))
         trap_of(fresh.exports.down, 10**9)  # compiles all but the function at the end
-        return in_thread(size, lambda: trap_of(fresh.exports.down, depth))
+        code: TrapCode | None = in_thread(size, lambda: trap_of(fresh.exports.down, depth))
+        return code
 
     low, high = 0, size // 16
     while high - low > 1:

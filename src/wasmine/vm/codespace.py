@@ -236,8 +236,11 @@ class CodeSpace:
             frames = placed.frames
             if frames.make_room(len(compiled.frames), compiled.saved):
                 self._process.forget_frames(self)
+            table = frames.table
             rows = frames.native_rows(compiled.frames, compiled.saved, start)
-            row = frames.count[0]
+            if rows is None:
+                continue
+            row = table.count[0]
             end, first_row = row + len(rows) // 4, 4 * row
             last_row = first_row + len(rows)
             after = round_up(first + size, FUNCTION_ALIGNMENT)
@@ -245,13 +248,13 @@ class CodeSpace:
             initial = array("i", [self._counter_start]) * (loops - first_counter)
             # The handler of a signal, a finalizer or another thread may have placed code since. From
             # here on there are no calls and no loops, so that CPython lets none of them in.
-            if self._next == first:
+            if self._next == first and frames.table is table:
                 self._next = after
                 self._loops = loops
                 self._code[first : first + size] = content
                 self._counters[own + first_counter : own + loops] = initial
-                frames.rows[first_row:last_row] = rows
-                frames.count[0] = end
+                table.rows[first_row:last_row] = rows
+                table.count[0] = end
                 placed.starts += [start]
                 placed.functions += [function]
                 placed.latest[local] = function
@@ -331,7 +334,7 @@ class CodeSpace:
             ctypes.string_at(self._start + self.layout.code, end),
             functions,
             counters=counters,
-            frames=frames.content(frames.count[0]),
+            frames=frames.content(frames.table.count[0]),
             cells=[number for number, address in enumerate(self._memory.cells) if address],
         )
 
