@@ -147,6 +147,23 @@ def test_short_programs_start_no_processes() -> None:
     assert output == "True\n0\n"
 
 
+def test_types_that_are_called_often_get_thunks_from_workers() -> None:
+    made(SUM)[0].fib(1)  # now the cache has what every program needs
+    program = (
+        "import sys, time\nfrom wasmine.api import tiering\nfrom wasmine.api.thunks import THUNKS\n"
+        "text = '(module (func (export \"f\") (param f32 i64 f32 f32) (result i64) local.get 1))'\n"
+        "f = Instance(Module(text, engine=Engine(tier='auto', cache=False))).exports.f\n"
+        f"end = time.monotonic() + {PATIENCE}\n"
+        "while not THUNKS.has(f.type) and time.monotonic() < end:\n"
+        "    for i in range(5000): assert f(1.0, i, 2.0, 3.0) == i\n"
+        "print(f(1.0, 7, 2.0, 3.0), THUNKS.has(f.type), 'llvmlite.binding' in sys.modules)\n"
+        "print(tiering._pool.cache_info().currsize)"
+    )
+    assert run_script(program) == "7 True False\n1\n"
+    # The next process finds them in the cache.
+    assert run_script(program) == "7 True False\n0\n"
+
+
 def test_a_loop_in_the_main_thread_does_not_keep_the_program_alive() -> None:
     started = time.monotonic()
     output = run_script(

@@ -117,13 +117,17 @@ class Module:
         return self.engine.load(self.info, styles, ensure_runtime().resolve, progress)
 
     def prepare_thunks(self) -> None:
-        """Compile, in one go, the thunks that the module's imports and exports need."""
+        """Load, in one go, the thunks that the module's imports and exports need.
+
+        They are compiled if the module is.
+        """
         if not self._thunks_ready:
             info = self.info
             functions = info.functions
             exports = {functions[each.index] for each in info.exports if each.kind == "func"}
             imports = set(functions[: info.imported_functions])
             THUNKS.prepare(
+                compiles=not self.engine.is_lazy,
                 entry=[info.function_type(index) for index in sorted(exports)],
                 host=[info.function_type(index) for index in sorted(imports)],
             )

@@ -20,6 +20,7 @@ from wasmine.vm.code import Code
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
+    from wasmine.api.cachefile import Key
 
 
 class Thunks:
@@ -43,8 +44,8 @@ class Thunks:
             "host": set(),
         }
         self.on_hot: Callable[[FunctionType], object] = self._compile_hot
-        """Called with a type, as `erased` gives it, whose functions are called often by generic
-        thunks; the interpreter lock is held. What it raises is ignored."""
+        """Called with a type, as `erased` gives it, now and then while its functions are called by
+        generic thunks; the interpreter lock is held. What it raises is ignored."""
 
     def record(self, type_: FunctionType) -> int:
         """The address of the SignatureRecord that serves a function type.
@@ -84,10 +85,10 @@ class Thunks:
     def _fields(self, type_: FunctionType) -> SignatureRecord:
         return SignatureRecord.from_address(self.record(type_))
 
-    def prepare(self, **wanted: Iterable[FunctionType]) -> None:
+    def prepare(self, *, compiles: bool = True, **wanted: Iterable[FunctionType]) -> None:
         """Load what is missing of thunks of these kinds, all together.
 
-        If the cache has not got them they are compiled, if LLVM is loaded anyway.
+        If the cache has not got them, and `compiles`, they are compiled, if LLVM is loaded anyway.
         """
         with self._lock:
             missing: dict[ThunkKind, list[FunctionType]] = {}
@@ -95,12 +96,14 @@ class Thunks:
                 general = dict.fromkeys(map(erased, wanted.get(kind, ())))
                 missing[kind] = [type_ for type_ in general if type_ not in own]
             if any(missing.values()):
-                code = _load_thunks(missing)
+                code = _load_thunks(missing, compiles=compiles)
                 if code is not None:
                     self._use(code, missing)
 
     def install(self, image: Image, types: dict[ThunkKind, list[FunctionType]]) -> None:
-        """Use the thunks in an image, which has one of each kind for all of these types."""
+        """Use the thunks in an image, which has one of each kind for all of these types, and keep it
+        in the cache."""
+        cache.default().put(_key(types), [image.to_bytes()])
         self._use(Code(image, process.current().resolve), types)
 
     def _use(self, code: Code, types: dict[ThunkKind, list[FunctionType]]) -> None:
@@ -110,6 +113,10 @@ class Thunks:
                 for type_ in members:
                     setattr(self._fields(type_), kind, code.address(thunk_name(kind, type_)))
                     self._own[kind].add(type_)
+
+    def has(self, type_: FunctionType) -> bool:
+        """Whether a type, as `erased` gives it, has an entry thunk of its own."""
+        return type_ in self._own["entry"]
 
     def hot(self, record: int) -> None:
         """Functions of the type with this record are called often by generic thunks."""
@@ -124,7 +131,12 @@ def _compiler_is_loaded() -> bool:
     return "llvmlite.binding" in sys.modules
 
 
-def _load_thunks(types: dict[ThunkKind, list[FunctionType]]) -> Code | None:
+def _key(types: dict[ThunkKind, list[FunctionType]]) -> Key:
+    names = sorted(thunk_name(kind, each) for kind, members in types.items() for each in members)
+    return make_key("thunks", PYTHON, *names)
+
+
+def _load_thunks(types: dict[ThunkKind, list[FunctionType]], *, compiles: bool) -> Code | None:
     """Thunks of each kind for all of these types, or None if they would have to wait for LLVM."""
 
     def compile_thunks() -> Image:
@@ -133,10 +145,9 @@ def _load_thunks(types: dict[ThunkKind, list[FunctionType]]) -> Code | None:
 
         return pipeline.compile_thunks(types["entry"], types["raw"], types["host"])
 
-    names = sorted(thunk_name(kind, each) for kind, members in types.items() for each in members)
-    key = make_key("thunks", PYTHON, *names)
+    key = _key(types)
     resolve = process.current().resolve
-    if _compiler_is_loaded():
+    if compiles and _compiler_is_loaded():
         return loading.load_or_make(cache.default(), key, compile_thunks, resolve)
     return loading.load(cache.default(), key, resolve)
 

@@ -21,8 +21,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.image import Image
+from wasmine.api.hottypes import HotTypes
 from wasmine.api.importing import import_apart
 from wasmine.api.loading import module_key
+from wasmine.api.thunks import THUNKS
 from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.frozen import Frozen
 from wasmine.vm.code import Code
@@ -362,6 +364,7 @@ def attach(
 ) -> None:
     """Let functions of a CodeSpace that run often get better code."""
     space.on_count = Tiers(info, styles, engine, space).on_count
+    THUNKS.on_hot = _hot_types.on_hot
 
 
 def _arrived(
@@ -375,7 +378,11 @@ def _arrived(
 _all: Final[weakref.WeakSet[Tiers]] = weakref.WeakSet()
 
 
+_hot_types: Final = HotTypes(_pool)
+
+
 def _after_fork() -> None:
+    _hot_types.forget()
     for tiers in list(_all):
         tiers.forget_requests()
 

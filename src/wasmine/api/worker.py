@@ -27,6 +27,7 @@ from wasmine.wasm.decoder import decode
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
     from wasmine.compiler.module import MemoryStyle
+    from wasmine.types import FunctionType
     from wasmine.wasm.features import Features
     from wasmine.wasm.module import ModuleInfo
 
@@ -82,6 +83,14 @@ class Job(NamedTuple):
     """Functions that are worth being compiled too, if the result is an Image and calls them."""
 
 
+class ThunkJob(NamedTuple):
+    """Thunks to compile, of each kind for function types as `erased` gives them."""
+
+    entry: tuple[FunctionType, ...]
+    raw: tuple[FunctionType, ...]
+    host: tuple[FunctionType, ...]
+
+
 def main(channel: socket.socket, parent: int, niceness: int) -> None:
     """Answer jobs until the other end of the channel is closed."""
     _be_modest(channel, parent, niceness)
@@ -89,15 +98,18 @@ def main(channel: socket.socket, parent: int, niceness: int) -> None:
     modules: dict[int, ModuleInfo] = {}
     while (frame := receive(channel)) is not None:
         data, descriptor = frame
-        job: Job = pickle.loads(data)
-        if descriptor is not None:
+        job: Job | ThunkJob = pickle.loads(data)
+        if descriptor is not None and isinstance(job, Job):
             # One more module than the last one is all that is ever needed at once.
             for number in list(modules)[:-1]:
                 del modules[number]
             modules.pop(job.module, None)
             modules[job.module] = decode(_content(descriptor), job.features)
         try:
-            answer = DONE + _run(modules[job.module], job)
+            if isinstance(job, ThunkJob):
+                answer = DONE + _thunks(job)
+            else:
+                answer = DONE + _run(modules[job.module], job)
         except Exception:
             answer = FAILED
         send(channel, answer)
@@ -110,6 +122,12 @@ def _run(info: ModuleInfo, job: Job) -> bytes:
         return compile_hot(info, job).to_bytes()
     options = pipeline.options_for(job.styles)
     return pipeline.compile_object(info, job.functions, options, job.opt_level)
+
+
+def _thunks(job: ThunkJob) -> bytes:
+    from wasmine.api import pipeline
+
+    return pipeline.compile_thunks(job.entry, job.raw, job.host).to_bytes()
 
 
 def compile_hot(info: ModuleInfo, job: Job) -> Image:

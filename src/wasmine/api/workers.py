@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from wasmine.api import worker
-from wasmine.api.worker import DONE, READY, START, Job
+from wasmine.api.worker import DONE, READY, START, Job, ThunkJob
 from wasmine.vm.signals import held_back
 
 STARTING_TIME: Final = 60.0
@@ -77,10 +77,10 @@ def _unnamed_file() -> int:
 
 
 class Request(NamedTuple):
-    """A job in the queue; its module has no number yet."""
+    """A job in the queue; its module, if there is one, has no number yet."""
 
-    source: Source
-    job: Job
+    source: Source | None
+    job: Job | ThunkJob
     done: Done
 
 
@@ -119,21 +119,27 @@ class _Worker:
 
     def start(self, request: Request) -> None:
         """Send a job. Raises OSError."""
-        source = request.source
-        number = id(source)
-        known = self.known.get(number)
-        descriptor = None
-        if known is None or known() is not source:
-            descriptor = source.descriptor()
-            # As the worker does.
-            for other in list(self.known)[:-1]:
-                del self.known[other]
-            self.known.pop(number, None)
-            self.known[number] = weakref.ref(source)
+        job, descriptor = request.job, None
+        if request.source is not None and isinstance(job, Job):
+            job, descriptor = job._replace(module=id(request.source)), self._show(request.source)
         self.request = request
         if self.ready:
             self.deadline = time.monotonic() + JOB_TIME
-        worker.send(self.channel, pickle.dumps(request.job._replace(module=number)), descriptor)
+        worker.send(self.channel, pickle.dumps(job), descriptor)
+
+    def _show(self, source: Source) -> int | None:
+        """The file of a module, if the worker does not know it. Raises OSError."""
+        number = id(source)
+        known = self.known.get(number)
+        if known is not None and known() is source:
+            return None
+        descriptor = source.descriptor()
+        # As the worker does.
+        for other in list(self.known)[:-1]:
+            del self.known[other]
+        self.known.pop(number, None)
+        self.known[number] = weakref.ref(source)
+        return descriptor
 
     def kill(self) -> None:
         """End the process without waiting for it."""
@@ -217,7 +223,7 @@ class Pool:
         """Whether a job has a chance."""
         return not self._closed and self._failures < FAILURES and can_start()
 
-    def submit(self, source: Source, job: Job, done: Done) -> bool:
+    def submit(self, source: Source | None, job: Job | ThunkJob, done: Done) -> bool:
         """Have a job done some time. False, and `done` is never called, if there are no workers."""
         if not self.usable:
             return False

@@ -22,8 +22,8 @@ from wasmine.compiler.native.boundary import NARGS_MASK
 from wasmine.compiler.native.conversions import CONVERSIONS
 from wasmine.compiler.native.entry import DEPART, LANDED
 
-HOT_CALLS: Final = 2000
-"""After so many calls of functions of a type by generic thunks, Python is told."""
+HOT_CALLS: Final = 1 << 11
+"""Every so many calls of functions of a type by generic thunks, Python is told: a power of two."""
 
 _REGISTERS: Final = (
     *(("i64", "integer", i, i) for i in range(INTEGER_PARAMS)),
@@ -44,7 +44,8 @@ define internal void @count_call(ptr %signature) alwaysinline {
   %calls = get i64 SignatureRecord.calls, %signature
   %more = add i64 %calls, 1
   put i64 %more, SignatureRecord.calls, %signature
-  %hot = icmp eq i64 %more, $hot_calls
+  %rest = and i64 %more, $hot_mask
+  %hot = icmp eq i64 %rest, 0
   br i1 %hot, label %tell, label %done
 tell:
   call void @tell_hot(ptr %signature)
@@ -398,5 +399,5 @@ def generic_placeholders() -> dict[str, int | str]:
     return {
         **{kind.name: kind.value for kind in ValueKind},
         "signature_header": SIGNATURE_HEADER,
-        "hot_calls": HOT_CALLS,
+        "hot_mask": HOT_CALLS - 1,
     }
