@@ -43,16 +43,12 @@ def constant(value: int) -> bytes:
     return b"\xb8" + value.to_bytes(4, "little")
 
 
-def function(
-    code: bytes, *fixups: tuple[int, int, int, int], loops: int = 0, framed: bool = False
-) -> CompiledFunction:
+def function(code: bytes, *fixups: Fixup, loops: int = 0, framed: bool = False) -> CompiledFunction:
     """A function whose code comes from the offset in the module that is a hundred times its own."""
     frames = [FrameRow(0, 9, 0, 0), *([FrameRow(4, 17, 0, 0)] if framed else [])]
     rows = ((place, 100 * (place + 1)) for place in range(len(code)))
     lines = array("I", chain.from_iterable(rows))
-    return CompiledFunction(
-        code, [Fixup(*fixup) for fixup in fixups], frames, SAVED, lines, list(range(loops))
-    )
+    return CompiledFunction(code, [*fixups], frames, SAVED, lines, list(range(loops)))
 
 
 def calling(kind: FixupKind, index: int, before: bytes = b"") -> CompiledFunction:

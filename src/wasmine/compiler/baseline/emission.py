@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from wasmine.abi.baseline import CELL_NUMBERS, FixupKind
+from wasmine.abi.baseline import CELL_NUMBERS, Fixup, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import FIRST_VECTOR, RDI
 from wasmine.compiler.baseline.templates import HoleKind, Piece
@@ -30,8 +30,7 @@ class Emission:
         self.library = library
         self.code = bytearray()
         """The code, without the prologue: all offsets are from its start until all is done."""
-        self.fixups: list[tuple[int, int, int, int]] = []
-        """What will be Fixups."""
+        self.fixups: list[Fixup] = []
         self.jumps: list[tuple[int, Target]] = []
         """Fields of four bytes that are to hold the distance to a target from behind them."""
         self.sites: list[int] = []

@@ -6,7 +6,7 @@ from array import array
 from struct import Struct
 from typing import Final
 
-from wasmine.abi.baseline import CompiledFunction, Fixup
+from wasmine.abi.baseline import CompiledFunction
 from wasmine.abi.unwind import FrameRow
 from wasmine.abi.vmcontext import VMMemoryDefinition, VMStoreContext, offset_of
 from wasmine.compiler.architecture import x86_64_assembler as asm
@@ -182,6 +182,8 @@ def finish(f: FunctionState) -> CompiledFunction:
     # What cold code writes may have cold code of its own.
     for write in f.cold:
         write()
+    # They refer to the state: it would be garbage that only the collector finds, with the body and all.
+    f.cold.clear()
     entry, field = _entry(f, frame)
     shift = len(entry)
     overflow = len(f.code)
@@ -201,7 +203,7 @@ def finish(f: FunctionState) -> CompiledFunction:
     offsets = f.body.offsets
     return CompiledFunction(
         bytes(code),
-        [Fixup(at + shift, kind, number, trailing) for at, kind, number, trailing in f.fixups],
+        [(at + shift, kind, number, trailing) for at, kind, number, trailing in f.fixups],
         rows,
         frame.saved,
         _lines(f, shift),

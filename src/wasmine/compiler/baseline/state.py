@@ -76,7 +76,7 @@ class FunctionState(Emission):
         self.free: list[int] = list(TEMPORARIES)
         """The general registers that nothing is in."""
         self.free_vectors: list[int] = list(context.vector_temporaries)
-        self.temporaries = frozenset((*TEMPORARIES, *context.vector_temporaries))
+        self.temporaries = context.temporaries
         """All registers of both classes that may be on the stack, but those of locals."""
         self.layout = FrameLayout(len(body.locals), vectors=context.may_hold_vectors(body))
         self.first_operand = SLOT + self.layout.operands
@@ -206,7 +206,7 @@ class FunctionState(Emission):
             for move in zip(registers, values, strict=True):
                 code += moves[move]
             return
-        if frozenset(registers).isdisjoint(values):
+        if not any(register in values for register in registers):
             for move in zip(registers, values, strict=True):
                 code += moves[move]
             return
