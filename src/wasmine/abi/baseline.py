@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.layout import align
 from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
