@@ -1,20 +1,27 @@
 """Measures translation: decoding, validating and lowering wasm to LLVM IR text, without LLVM.
 
-    python bench/translate.py [FILE.wasm ...] [--rounds N]
+    python bench/translate.py [FILE.wasm ...] [--rounds N] [--tier optimized|baseline]
 
-Without files it takes the kernels. Times are process CPU time; each is the best of the rounds.
+Without files it takes the kernels. Times are process CPU time; each is the best of the rounds. In tier baseline
+what is measured ends with machine code: cold, with a library of stencils that nothing was asked of before, as in
+a new process, and warm, when it has compiled the same module already.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from build import build, wasm_path
 from kernels import KERNELS
 from tables import markdown
+from wasmine.compiler.baseline.context import BaselineContext, BaselineOptions
+from wasmine.compiler.baseline.function import compile_function
+from wasmine.compiler.baseline.generator import generate
+from wasmine.compiler.baseline.stencils import Library
 from wasmine.compiler.module import Options
 from wasmine.compiler.unit import translate_unit
 from wasmine.wasm.body import Body
@@ -39,20 +46,59 @@ def translate_module(path: Path) -> int:
     return instructions
 
 
-def best_of(path: Path, rounds: int) -> tuple[float, int]:
-    """The seconds of the fastest translation, and the number of instructions translated."""
-    fastest, instructions = float("inf"), 0
+def compile_module(path: Path, library: Library) -> int:
+    """Compiles every function body of a module in the baseline tier; returns how many instructions they have."""
+    info = decode(path.read_bytes())
+    validate_module(info)
+    context = BaselineContext(info, library, BaselineOptions(counters=True))
+    instructions = 0
+    for local in range(len(info.bodies)):
+        body = checked_body(info, local)
+        instructions += len(body.codes)
+        compile_function(context, local, body)
+    return instructions
+
+
+def timed(work: Callable[[], int]) -> tuple[float, int]:
+    """The seconds that something takes, and what it returns."""
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+Measured: TypeAlias = tuple[int, list[float]]
+"""The number of instructions, and the seconds of the fastest round in each way."""
+
+
+def translated(path: Path, rounds: int) -> Measured:
+    """To LLVM IR."""
+    seconds, counts = zip(
+        *(timed(lambda: translate_module(path)) for _ in range(rounds)), strict=True
+    )
+    return counts[0], [min(seconds)]
+
+
+def compiled(path: Path, rounds: int, stencils: bytes) -> Measured:
+    """To baseline code, cold and warm."""
+    cold: list[float] = []
+    warm: list[float] = []
+    instructions = 0
     for _ in range(rounds):
-        start = time.process_time()
-        instructions = translate_module(path)
-        fastest = min(fastest, time.process_time() - start)
-    return fastest, instructions
+        library = Library.load(stencils)
+        for seconds in (cold, warm):
+            elapsed, instructions = timed(lambda: compile_module(path, library))  # noqa: B023
+            seconds.append(elapsed)
+    return instructions, [min(cold), min(warm)]
 
 
-def row(name: str, size: int, instructions: int, seconds: float) -> list[str]:
+def row(name: str, size: int, instructions: int, ways: list[float]) -> list[str]:
     """One row of the table."""
-    rate = f"{instructions / seconds:,.0f}"
-    return [name, f"{size}", f"{instructions}", f"{1000 * seconds:.1f}", rate]
+    figures = [
+        text
+        for seconds in ways
+        for text in (f"{1000 * seconds:.1f}", f"{instructions / seconds:,.0f}")
+    ]
+    return [name, f"{size}", f"{instructions}", *figures]
 
 
 def main() -> None:
@@ -60,20 +106,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE.wasm")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--tier", choices=("optimized", "baseline"), default="optimized")
     options = parser.parse_args()
     files = options.files
     if not files:
         build(KERNELS)
         files = [wasm_path(kernel) for kernel in KERNELS]
-    rows = [["module", "bytes", "instructions", "ms", "instructions/s"]]
-    size, instructions, seconds = 0, 0, 0.0
+    baseline = options.tier == "baseline"
+    ways = ("cold ", "warm ") if baseline else ("",)
+    stencils = generate() if baseline else b""
+    rows = [["module", "bytes", "instructions"]]
+    rows[0] += (f"{way}{unit}" for way in ways for unit in ("ms", "instructions/s"))
+    size, instructions, sums = 0, 0, [0.0 for _ in ways]
     for path in files:
-        elapsed, count = best_of(path, options.rounds)
-        rows.append(row(path.stem, path.stat().st_size, count, elapsed))
+        count, seconds = (
+            compiled(path, options.rounds, stencils)
+            if baseline
+            else translated(path, options.rounds)
+        )
+        rows.append(row(path.stem, path.stat().st_size, count, seconds))
         size += path.stat().st_size
         instructions += count
-        seconds += elapsed
-    rows.append(row("**all**", size, instructions, seconds))
+        sums = [before + more for before, more in zip(sums, seconds, strict=True)]
+    rows.append(row("**all**", size, instructions, sums))
     print(markdown(rows))
 
 

@@ -144,9 +144,11 @@ def test_random_bytes_of_a_large_entry(tmp_path: Path) -> None:
     entry.close()
 
 
-WARM = """
+WITHOUT_LLVM = """
 import sys
 sys.modules["llvmlite"] = None  # an import of it fails from here on
+"""
+RUN = """
 import wasmine
 module = wasmine.Module({data!r}, engine=wasmine.Engine(**{options!r}))
 print(wasmine.Instance(module, {{"env": {{"f": lambda: 20}}}}).exports.main())
@@ -159,9 +161,10 @@ DATA = assemble("""
 """)
 
 
-def test_a_cached_module_starts_without_llvmlite(tmp_path: Path) -> None:
-    def warm(**options: object) -> subprocess.CompletedProcess[str]:
-        script = WARM.format(data=DATA, options=options)
+@pytest.mark.parametrize("tier", ["auto", "baseline", "optimized"])
+def test_a_cached_module_starts_without_llvmlite(tier: str, tmp_path: Path) -> None:
+    def run(script: str, **options: object) -> subprocess.CompletedProcess[str]:
+        script = script.format(data=DATA, options={"tier": tier, **options})
         return subprocess.run(
             [sys.executable, "-c", script],
             env={
@@ -175,18 +178,16 @@ def test_a_cached_module_starts_without_llvmlite(tmp_path: Path) -> None:
             check=False,
         )
 
-    cold = f"import wasmine; wasmine.Module({DATA!r})"
-    assert warm().returncode, "nothing is cached yet"
-    subprocess.run(
-        [sys.executable, "-c", cold],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "WASMINE_CACHE_DIR": str(tmp_path)},
-        timeout=60,
-        check=True,
-    )
-    done = warm()
+    assert run(WITHOUT_LLVM + RUN).returncode, "nothing is cached yet"
+    assert run(RUN).stdout == "21\n"
+    done = run(WITHOUT_LLVM + RUN)
     assert done.stdout == "21\n", done.stderr
-    assert warm(opt_level="O2").returncode, "code of another level"
-    assert warm(memory="dynamic").returncode, "code for other memories"
+    if tier == "optimized":
+        assert run(WITHOUT_LLVM + RUN, opt_level="O2").returncode, "code of another level"
+        assert run(WITHOUT_LLVM + RUN, memory="dynamic").returncode, "code for other memories"
+    else:  # what is in the cache compiles
+        done = run(WITHOUT_LLVM + RUN, memory="dynamic")
+        assert done.stdout == "21\n", done.stderr
 
 
 def test_engines_choose_their_cache(tmp_path: Path) -> None:
@@ -195,26 +196,28 @@ def test_engines_choose_their_cache(tmp_path: Path) -> None:
     def entries() -> int:
         return len(list(tmp_path.glob("module-*")))
 
-    Module(data, engine=Engine(cache=False))
-    Module(data)
+    Module(data, engine=Engine(tier="optimized", cache=False))
+    Module(data, engine=Engine(tier="optimized"))
     assert entries() == 0
     for _ in range(2):
-        made = Module(data, engine=Engine(cache=tmp_path))
+        made = Module(data, engine=Engine(tier="optimized", cache=tmp_path))
         assert entries() == 1
         assert Instance(made).exports.f() == 77
-    Module(data, engine=Engine(cache=str(tmp_path), opt_level="O1"))
+    Module(data, engine=Engine(tier="optimized", cache=str(tmp_path), opt_level="O1"))
     assert entries() == 2
 
 
 def test_code_is_mapped_from_the_cache(tmp_path: Path) -> None:
     data = assemble('(module (func (export "f") (result i32) (i32.const 78)))')
-    Module(data, engine=Engine(cache=tmp_path))
+    Module(data, engine=Engine(tier="optimized", cache=tmp_path))
     (file,) = tmp_path.glob("module-*")
-    mapped = Module(data, engine=Engine(cache=tmp_path))
+    mapped = Module(data, engine=Engine(tier="optimized", cache=tmp_path))
     assert f"{file}\n" in Path("/proc/self/maps").read_text()
     file.unlink()
     assert Instance(mapped).exports.f() == 78
-    assert mapped.serialize() == Module(data, engine=Engine(cache=False)).serialize()
+    assert (
+        mapped.serialize() == Module(data, engine=Engine(tier="optimized", cache=False)).serialize()
+    )
 
 
 def test_what_is_invalid_is_never_found(tmp_path: Path) -> None:

@@ -115,6 +115,28 @@ def test_without_room_for_better_code_the_program_goes_on() -> None:
     assert not errors
 
 
+@pytest.mark.parametrize("loaded", ["", "import wasmine.api.worker, wasmine.api.workers"])
+def test_without_descriptors_the_program_goes_on(loaded: str) -> None:
+    output = run_script(
+        f"""
+import os, resource
+from wasmine.api import tiering
+{loaded}
+tiering.policy = tiering.Policy(first=1, patience=0.0)
+made = Instance(Module({SUM!r}, engine=Engine(tier='auto', cache=False)))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+opened = []
+try:
+    while True:
+        opened.append(os.dup(0))
+except OSError:
+    pass
+print(made.exports.sum(10_000), made.exports.fib(20))
+"""
+    )
+    assert output == f"{summed(10_000)} 6765\n"
+
+
 def test_short_programs_start_no_processes() -> None:
     output = run_script(
         f"engine = Engine(tier='auto', cache=False)\n"
@@ -313,6 +335,8 @@ def test_host_functions_and_recursion_in_code_that_took_over() -> None:
 
 
 def test_the_option() -> None:
+    assert Engine().tier == "auto"
+    assert "tier" not in repr(Engine())
     engine = Engine(tier="baseline", cache=False)
     assert "tier='baseline'" in repr(engine)
     module = pickle.loads(pickle.dumps(Module(SUM, engine=engine)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -108,6 +109,46 @@ def test_workers_that_cannot_start_are_no_workers(monkeypatch: pytest.MonkeyPatc
     assert result(pool, Source(BINARY), job()) is None
     assert not pool.usable
     pool.close()
+
+
+def test_programs_put_anything_on_the_search_path(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Finder:
+        def find_spec(self, *_: object) -> None:
+            raise RuntimeError
+
+    def gone() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(sys, "path", [None, 5, b"bytes", Path("/path"), "relative", *sys.path])
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert result(pool, Source(BINARY), job()) is not None
+
+
+def test_there_is_one_thread_which_gets_no_signals(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(threading.enumerate())
+    socketpair, inner = socket.socketpair, threading.Event()
+
+    def interrupted() -> object:
+        # By a finalizer, say, which runs code that is hot too.
+        monkeypatch.setattr(socket, "socketpair", socketpair)
+        assert pool.submit(Source(BINARY), job(), lambda _: inner.set())
+        return socketpair()
+
+    monkeypatch.setattr(socket, "socketpair", interrupted)
+    assert result(pool, Source(BINARY), job()) is not None
+    assert inner.wait(PATIENCE)
+    (thread,) = set(threading.enumerate()) - before
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    (blocked,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    for number in (signal.SIGINT, signal.SIGALRM, signal.SIGTERM):
+        assert int(blocked, 16) >> (number - 1) & 1
+    # What starts the thread gets them as before.
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_interpreters_are_told_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ class Wasmine:
         self.module = wasmine.Module(wasm, engine=engine)
         if variant % 16 == 3 and tier == "optimized":
             self.module = wasmine.Module.deserialize(self.module.serialize(), engine=engine)
-        if begun:
+        if begun and self.module.info.bodies:
             self._begin(Random(seed))
             self.module = wasmine.Module(wasm, engine=engine)
             assert self._code().compiled_functions()

@@ -26,7 +26,7 @@ _CONDITIONAL_LOADS: Final = """(module (memory 1)
 @pytest.mark.parametrize("name", ["move", "narrow"])
 def test_a_load_whose_value_is_not_selected_still_traps(name: str, opt_level: str) -> None:
     """LLVM made a jump around the load of a conditional move, although it is volatile."""
-    engine = wasmine.Engine(opt_level=opt_level)
+    engine = wasmine.Engine(tier="optimized", opt_level=opt_level)
     module = wasmine.Module(bytes(wat2wasm(_CONDITIONAL_LOADS)), engine=engine)
     function = wasmine.Instance(module).exports[name]
     for chosen in (1, 0):
@@ -53,7 +53,7 @@ _ROOTS: Final = """(module
 @pytest.mark.parametrize("name", ["f64", "f64x2"])
 def test_the_nan_that_replaces_a_root_is_that_nan(name: str, opt_level: str) -> None:
     """LLVM took the root for it, because the root of a negative number is a NaN as well."""
-    engine = wasmine.Engine(opt_level=opt_level)
+    engine = wasmine.Engine(tier="optimized", opt_level=opt_level)
     module = wasmine.Module(bytes(wat2wasm(_ROOTS)), engine=engine)
     function = wasmine.Instance(module).exports[name]
     assert function(struct.pack("<2d", -1.0, -1.0)) == 0x7FF8_0000_0000_0000
@@ -87,7 +87,7 @@ def test_quieting_of_half_a_vector(operation: str, opt_level: str) -> None:
     )
     text = f"""(module (func (export "f") (param v128) (result v128)
       (f64x2.promote_low_f32x4 ({name} {first} {second}))))"""
-    module = wasmine.Module(text, engine=wasmine.Engine(opt_level=opt_level))
+    module = wasmine.Module(text, engine=wasmine.Engine(tier="optimized", opt_level=opt_level))
     factor = _IDENTITIES[operation]
     result = wasmine.Instance(module).exports.f(struct.pack("<2d", 1.5, -2.25))
     assert struct.unpack("<2d", result) == (1.5 * factor, -2.25 * factor)
@@ -102,7 +102,7 @@ def test_quieting_of_two_neighbours(opt_level: str) -> None:
       (f32.add
         (f32.mul (f32.mul (f32.add (local.get 0) (local.get 2)) (f32.const 1)) (f32.const 3))
         (f32.mul (f32.mul (f32.add (local.get 1) (local.get 3)) (f32.const 1)) (f32.const 3)))))"""
-    module = wasmine.Module(text, engine=wasmine.Engine(opt_level=opt_level))
+    module = wasmine.Module(text, engine=wasmine.Engine(tier="optimized", opt_level=opt_level))
     exports = wasmine.Instance(module).exports
     assert exports.f(1.5, -2.25, 0.5, 4.25) == 12.0
     assert struct.unpack("<2f", exports.memory[8:16]) == (1.5, -2.25)

@@ -20,6 +20,7 @@ from .generate import altered, damaged, everything
 
 COPIES: Final = 20
 """Damaged copies of each module, and of one that uses every proposal."""
+_OPTIMIZED: Final = wasmine.Engine(tier="optimized", opt_level="none", cache=False)
 _BASELINE: Final = wasmine.Engine(tier="baseline", cache=False)
 
 
@@ -70,7 +71,7 @@ def disagreements(wasm: bytes, seed: int) -> list[str]:
                 found.append(text)
             elif not _ours(copy) and random.random() < 0.25:
                 with suppress(wasmine.UnsupportedFeature):
-                    wasmine.Module(copy, engine=wasmine.Engine(opt_level="none", cache=False))
+                    wasmine.Module(copy, engine=_OPTIMIZED)
     return found
 
 

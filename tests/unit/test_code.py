@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.harness import run_script
 from wasmine.abi.image import FunctionExtent, Image
 from wasmine.compiler.linker import link
 from wasmine.errors import DeserializeError, InternalError
@@ -205,3 +206,22 @@ def test_a_mapped_image_equals_the_one_written(image: Image, tmp_path: Path) -> 
     assert code.image == many
     cells = (ctypes.c_uint64 * 700).from_address(code.base + many.table_offset)
     assert set(cells) == {c_address("strlen")}
+
+
+def test_interrupted_compiling_frees_in_order() -> None:
+    run_script(
+        """
+from llvmlite.binding import ModuleRef
+enter = ModuleRef.__enter__
+def interrupt(_):
+    ModuleRef.__enter__ = enter
+    raise KeyboardInterrupt
+ModuleRef.__enter__ = interrupt
+try:
+    Module("(module (func))", engine=Engine(tier="optimized", cache=False))
+except KeyboardInterrupt as error:
+    kept = error  # and with it the frames, which have the module of LLVM
+del kept
+Module("(module (func))", engine=Engine(tier="optimized", cache=False))
+"""
+    )

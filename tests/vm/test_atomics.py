@@ -21,8 +21,8 @@ from wasmine.wasm.opcodes import OPCODES
 from .harness import trap_of
 
 ENGINES = {
-    "static": Engine(),
-    "dynamic": Engine(memory="dynamic"),
+    "static": Engine(tier="optimized"),
+    "dynamic": Engine(memory="dynamic", tier="optimized"),
     "baseline": Engine(tier="baseline"),
     "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
 }

@@ -13,7 +13,12 @@ from wasmine.wasm.body import decode_body
 from wasmine.wasm.decoder import decode
 from wasmine.wasm.opcodes import BY_NAME
 
-ENGINES = {"none": Engine(opt_level="none"), "light": Engine(), "O2": Engine(opt_level="O2")}
+ENGINES = {
+    "none": Engine(opt_level="none", tier="optimized"),
+    "light": Engine(tier="optimized"),
+    "O2": Engine(opt_level="O2", tier="optimized"),
+    "baseline": Engine(tier="baseline"),
+}
 
 # Cold paths beside hot ones (so that prologues are shrink-wrapped), leaf functions, stack arguments.
 CALLS = """(module $calls

@@ -12,9 +12,9 @@ from wasmine import Engine, Instance, TrapCode
 from .harness import trap_of
 
 ENGINES = {
-    "light": Engine(),
-    "O2": Engine(opt_level="O2"),
-    "dynamic": Engine(memory="dynamic"),
+    "light": Engine(tier="optimized"),
+    "O2": Engine(opt_level="O2", tier="optimized"),
+    "dynamic": Engine(memory="dynamic", tier="optimized"),
     "baseline": Engine(tier="baseline"),
     "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
 }
@@ -97,7 +97,7 @@ def test_a_load_traps_whether_or_not_its_value_is_chosen(use: str, kind: str, en
     made = instance(
         f'(module (memory 1) (func (export "f") (param i32 {kind} i32) (result {kind})'
         f" (local {kind}) {body}))",
-        engine=ENGINES.get(engine) or Engine(opt_level="none"),
+        engine=ENGINES.get(engine) or Engine(opt_level="none", tier="optimized"),
     )
     for chosen in (0, 1):
         assert trap_of(made.exports.f, chosen, 1, 0) is None

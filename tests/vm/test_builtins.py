@@ -36,7 +36,12 @@ from wasmine.vm import process
 
 from .harness import trap_of
 
-ENGINES = {"static": Engine(), "dynamic": Engine(memory="dynamic")}
+ENGINES = {
+    "static": Engine(tier="optimized"),
+    "dynamic": Engine(memory="dynamic", tier="optimized"),
+    "baseline": Engine(tier="baseline"),
+    "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
+}
 BODY = """
   (data $hello "hello, world")
   (data $active (i32.const 60000) "active")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
+from array import array
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,12 @@ def constant(value: int) -> bytes:
     return b"\xb8" + value.to_bytes(4, "little")
 
 
-def function(
-    code: bytes, *fixups: tuple[int, int, int, int], loops: int = 0, framed: bool = False
-) -> CompiledFunction:
+def function(code: bytes, *fixups: Fixup, loops: int = 0, framed: bool = False) -> CompiledFunction:
     """A function whose code comes from the offset in the module that is a hundred times its own."""
     frames = [FrameRow(0, 9, 0, 0), *([FrameRow(4, 17, 0, 0)] if framed else [])]
-    lines = [(place, 100 * (place + 1)) for place in range(len(code))]
-    return CompiledFunction(
-        code, [Fixup(*fixup) for fixup in fixups], frames, SAVED, lines, list(range(loops))
-    )
+    rows = ((place, 100 * (place + 1)) for place in range(len(code)))
+    lines = array("I", chain.from_iterable(rows))
+    return CompiledFunction(code, [*fixups], frames, SAVED, lines, list(range(loops)))
 
 
 def calling(kind: FixupKind, index: int, before: bytes = b"") -> CompiledFunction:
@@ -113,12 +111,10 @@ def test_traps_and_backtraces() -> None:
     instance, _ = made(outer, raising)
     bodies = instance.module.info.bodies
     # rows for the last byte of each call instruction
-    outer.lines[:] = [
-        (0, bodies[0].start),
-        (4 + 5, bodies[0].start + 1),
-        (4 + 6, bodies[0].start + 2),
-    ]
-    raising.lines[:] = [(0, bodies[1].start), (4 + 5 + 5, bodies[1].start + 1)]
+    start = bodies[0].start
+    outer.lines[:] = array("I", (0, start, 4 + 5, start + 1, 4 + 6, start + 2))
+    start = bodies[1].start
+    raising.lines[:] = array("I", (0, start, 4 + 5 + 5, start + 1))
     with pytest.raises(Trap) as caught:
         instance.exports["0"]()
     assert caught.value.code is TrapCode.INTEGER_OVERFLOW
@@ -189,7 +185,7 @@ def test_snapshots(begin: Callable[[CodeSpace, bytes], None]) -> None:
     ]
     first, space = made(*functions)
     for local in (3, 5):
-        functions[local].lines[:] = [(0, first.module.info.bodies[local].start)]
+        functions[local].lines[:] = array("I", (0, first.module.info.bodies[local].start))
     for name in ("0", "2", "1"):
         first.exports[name]()
     with pytest.raises(Trap):
@@ -327,7 +323,9 @@ def test_code_that_a_frame_is_in_is_kept(how: str) -> None:
 def test_a_space_that_is_full_says_so() -> None:
     _, space = made(function(RETURN))
     with pytest.raises(ResourceError, match="no room for more code"):
-        space.place(0, CompiledFunction(bytes(space.end - space.base), [], [], SAVED, [], []))
+        space.place(
+            0, CompiledFunction(bytes(space.end - space.base), [], [], SAVED, array("I"), [])
+        )
     assert not space.is_compiled(0)
 
 
@@ -340,9 +338,11 @@ def test_growing_frames() -> None:
         given = [FrameRow(0, 9, 0, 0), FrameRow(4, 17, number % 2 and 8, 0)]
         frames.make_room(len(given), saved)
         rows = frames.native_rows(given, saved, 32 * number)
-        count = frames.count[0]
-        frames.rows[4 * count : 4 * count + len(rows)] = rows
-        frames.count[0] = count + len(given)
+        table = frames.table
+        assert rows is not None
+        count = table.count[0]
+        table.rows[4 * count : 4 * count + len(rows)] = rows
+        table.count[0] = count + len(given)
         addresses.add(frames.address)
     assert len(addresses) == 3
     for number in (0, 1, 511, 999):

@@ -93,7 +93,7 @@ CATCHING = """(module
 
 @pytest.mark.parametrize("level", OPT_LEVELS)
 def test_catching(level: str) -> None:
-    exports = instance(CATCHING, engine=Engine(opt_level=level)).exports
+    exports = instance(CATCHING, engine=Engine(opt_level=level, tier="optimized")).exports
     assert [exports.catch(i) for i in range(4)] == [0, 110, 25, 3]
     assert [exports["first clause wins"](i) for i in range(4)] == [0, 1, 1, 1]
     assert [exports.nested(i) for i in range(4)] == [0, 10, 3, 3]
@@ -156,7 +156,7 @@ def test_registers_are_as_they_were(level: str, count: int) -> None:
           (unreachable))
         (local.set $caught)
         (local.get $caught) {total}))"""
-    exports = instance(text, engine=Engine(opt_level=level)).exports
+    exports = instance(text, engine=Engine(opt_level=level, tier="optimized")).exports
     for depth in (0, 1, 5):
         assert exports.run(8, depth) == (8 + depth, busy_total(8, count))
 

@@ -303,7 +303,8 @@ class Slow(Engine):
 engine = Slow(tier="baseline")
 module = Module('(module (func (export "one") (result i32) (i32.const 1)))', engine=engine)
 first, second = (Instance(module, store=Store(engine)) for _ in range(2))
-thread = threading.Thread(target=first.exports.one)
+results = []
+thread = threading.Thread(target=lambda: results.append(first.exports.one()))
 thread.start()
 inside.wait()
 child = os.fork()
@@ -314,6 +315,55 @@ status = os.waitpid(child, 0)[1]
 go_on.set()
 thread.join()
 assert os.waitstatus_to_exitcode(status) == 1
+assert results == [1]
+"""
+    )
+
+
+def test_code_needs_no_file() -> None:
+    without = "import os\ndef fail(*_): raise OSError('no files')\nos.memfd_create = fail\n"
+    run_script(without + FORK)
+    run_script(without.replace("OSError('no files')", "AttributeError") + FORK)
+    run_script("import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))" + FORK)
+
+
+def test_a_child_process_without_descriptors_or_memory_leaves_the_code_of_its_parent_alone() -> (
+    None
+):
+    run_script(
+        """
+import os, resource, sys
+from wasmine.api.engine import Engine
+from wasmine.vm.codememory import CodeMemory
+text = "(module" + "".join(
+    f"(func (export \\"f{i}\\") (result i32) (i32.const {i}))" for i in range(9)) + ")"
+exports = Instance(Module(text, engine=Engine(tier="baseline", cache=False))).exports
+assert exports.f0() == 0
+def in_child(action):
+    child = os.fork()
+    if not child:
+        os._exit(action())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+def without_memory():
+    try:
+        exports.f1()
+    except MemoryError:
+        return exports.f0()
+    return 1
+def without_descriptors():
+    return exports.f1() - 1
+def fail(*_):
+    raise ResourceError("no memory")
+map_code, CodeMemory.map_code = CodeMemory.map_code, fail
+in_child(without_memory)
+CodeMemory.map_code = map_code
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True:
+        os.dup(0)
+except OSError:
+    in_child(without_descriptors)
+assert [exports[f"f{i}"]() for i in range(9)] == list(range(9))
 """
     )
 
@@ -330,7 +380,7 @@ def big_module(body: str) -> str:
 def test_bodies_of_large_modules_are_validated_when_they_are_called() -> None:
     source = big_module("(result i32) (i64.const 1)")
     with pytest.raises(InvalidModule, match="type mismatch"):
-        Module(source, engine=Engine())
+        Module(source, engine=Engine(tier="optimized"))
     assert not Module.validate(source)
     made = Instance(Module(source, engine=Engine(tier="baseline")))
     assert made.exports.good() == 7
@@ -510,3 +560,30 @@ def test_exceptions_while_the_table_of_frames_grows() -> None:
         addresses.add(space(made).frames_address())
     assert len(addresses) > 1
     assert [made.exports[f"t{i}"]() for i in range(count)] == list(range(count))
+
+
+def test_a_handler_needs_the_compiler_while_it_is_imported(tmp_path: Path) -> None:
+    """Code from the cache runs without the compiler, until a function is called that is not there."""
+    script = """
+import _thread, signal, sys, time
+module = Module({!r}, engine=Engine(tier="baseline", cache={!r}))
+exports, others = Instance(module).exports, Instance(module).exports
+assert exports.known() == 1
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "wasmine.compiler.baseline.state":
+            _thread.interrupt_main(signal.SIGUSR1)
+            time.sleep(0.1)
+found = []
+signal.signal(signal.SIGUSR1, lambda *_: found.append(others.second()))
+sys.meta_path.insert(0, Finder())
+assert exports.first() == 2
+assert found == [3], found
+""".format(
+        """(module (func (export "known") (result i32) (i32.const 1))
+          (func (export "first") (result i32) (i32.const 2))
+          (func (export "second") (result i32) (i32.const 3)))""",
+        str(tmp_path),
+    )
+    run_script(script.partition("class Finder")[0])
+    run_script(script)

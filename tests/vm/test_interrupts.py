@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.tiers import default_tier
+
 from .harness import run_script
 
 SETUP = """
@@ -217,10 +219,15 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 STATUS = {"the default action is the default action": -15}
 
 
-@pytest.mark.parametrize("flags", [(), ("-Xdev",)], ids=["plain", "dev"])
+@pytest.mark.parametrize(
+    ("flags", "tier"),
+    [((), "auto"), ((), "optimized"), (("-Xdev",), "baseline")],
+    ids=["auto", "optimized", "baseline, dev"],
+)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_signals(name: str, flags: tuple[str, ...]) -> None:
-    run_script(SETUP + SCRIPTS[name], *flags, status=STATUS.get(name, 0))
+def test_signals(name: str, flags: tuple[str, ...], tier: str) -> None:
+    with default_tier(tier):
+        run_script(SETUP + SCRIPTS[name], *flags, status=STATUS.get(name, 0))
 
 
 def test_signal_masks_and_handlers_are_as_before() -> None:

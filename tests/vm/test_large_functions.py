@@ -31,7 +31,7 @@ def function(count: int) -> str:
 
 @pytest.mark.parametrize("engine", ["none", "light", "O2"])
 def test_many_locals(engine: str) -> None:
-    made = instance(function(MANY_LOCALS + 2), engine=Engine(opt_level=engine))
+    made = instance(function(MANY_LOCALS + 2), engine=Engine(opt_level=engine, tier="optimized"))
     assert made.exports.f(1) == sum(range(1, MANY_LOCALS + 2, 2))
     assert made.exports.load(8) == 1
     with pytest.raises(Trap) as caught:

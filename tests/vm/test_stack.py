@@ -12,11 +12,17 @@ from typing import Any
 import pytest
 
 from tests.harness import instance
-from wasmine import Engine, Instance, Trap, TrapCode
+from wasmine import Engine, Instance, Module, Trap, TrapCode
+from wasmine.vm.code import Code
 
 from .harness import run_script, trap_of
 
-ENGINES = {"none": Engine(opt_level="none"), "light": Engine(), "O2": Engine(opt_level="O2")}
+ENGINES = {
+    "none": Engine(opt_level="none", tier="optimized"),
+    "light": Engine(tier="optimized"),
+    "O2": Engine(opt_level="O2", tier="optimized"),
+    "baseline": Engine(tier="baseline"),
+}
 KIB = 1024
 
 RECURSION = """(module
@@ -120,9 +126,15 @@ def test_recursion_without_end_is_a_trap(
     assert recursion(engine).exports.sum(1000) == 500500
 
 
+FRAMES = {"light": (16, 40), "baseline": (16, 160)}
+"""Bytes between which a frame of `sum` is, with its return address."""
+
+
+@pytest.mark.parametrize("engine", FRAMES)
 @pytest.mark.parametrize("size", [256 * KIB, 1024 * KIB, 64 * 1024 * KIB])
-def test_the_depth_follows_the_stack_of_the_thread(size: int) -> None:
-    total = recursion("light").exports.sum
+def test_the_depth_follows_the_stack_of_the_thread(size: int, engine: str) -> None:
+    total = recursion(engine).exports.sum
+    smallest, largest = FRAMES[engine]
 
     def deepest() -> int:
         low, high = 0, 1 << 24
@@ -131,18 +143,22 @@ def test_the_depth_follows_the_stack_of_the_thread(size: int) -> None:
             low, high = (middle, high) if trap_of(total, middle) is None else (low, middle)
         return low
 
-    # A frame of `sum` is 16 or 24 bytes; a quarter of the stack, at most 1 MiB, is left to the host.
+    # A quarter of the stack, at most 1 MiB, is left to the host.
     usable = size - min(size // 4, 1024 * KIB)
     depth = in_thread(size, deepest)
-    assert usable // 40 < depth < usable // 16
+    assert usable // largest < depth < usable // smallest
     assert trap_of(total, depth) is None or size > 8192 * KIB
 
 
 def frame_size(made: Instance, function: str) -> int:
     """The bytes of native stack that a function of an instance uses."""
-    image = made._handle.artifact.image
-    assert image is not None
-    return image.extent(function).frame_size
+    code = made._handle.artifact.code
+    if isinstance(code, Code):
+        return code.image.extent(function).frame_size
+    local = int(function.removeprefix("f"))
+    code.ensure(local)
+    start = code.entry(local)
+    return max(code.frame_size_at(pc) or 0 for pc in range(start, start + 200))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -160,11 +176,12 @@ def test_giant_frames(engine: str, size: int) -> None:
     assert in_thread(size, run) == [None, overflow, None, overflow, None]
 
 
-def test_frames_that_reach_beyond_the_end() -> None:
+def test_frames_that_reach_beyond_the_end(every_tier: str) -> None:
     """Frames larger than what is left to the host: prologues meet the guard page before any check.
 
     Where they do depends on where the first one begins, which calls of `step` move. In a process of
-    its own, because the C library gives a thread the larger stack of one that has ended.
+    its own, because the C library gives a thread the larger stack of one that has ended. Baseline
+    code checks first.
     """
     run_script(
         f"""
@@ -184,7 +201,7 @@ for steps in range(0, 640, 24):
     thread = threading.Thread(target=run, args=(steps,))
     thread.start()
     thread.join()
-assert len(addresses) == 27 and any(addresses), addresses
+assert len(addresses) == 27 and any(addresses) == {every_tier == "optimized"}, addresses
 """
     )
 
@@ -225,6 +242,7 @@ def test_recursion_through_the_host_without_pythons_limit(size: int, inner: int)
     assert made.exports.run(50, 0) == 1 + 50 * (inner + 1)
 
 
+@pytest.mark.usefixtures("every_tier")
 def test_recursion_in_the_main_thread_of_a_process() -> None:
     """The main thread's stack grows on demand, which a test under pytest does not show as well."""
     run_script(
@@ -247,6 +265,32 @@ assert made.exports.run(100, 0) == 1 + 100 * 11
     )
 
 
+@pytest.mark.parametrize("size", [64 * KIB, 256 * KIB])
+def test_functions_are_compiled_where_wasm_has_no_room(size: int) -> None:
+    text = """(module
+      (func $fresh (param i32) (result i32) (i32.div_u (i32.const 7) (local.get 0)))
+      (func $down (export "down") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+          (else (call $fresh (i32.const 7))))))"""
+    engine = Engine(tier="baseline", cache=False)
+
+    def last(depth: int) -> TrapCode | None:
+        fresh = Instance(Module(text, engine=engine))
+        trap_of(fresh.exports.down, 10**9)  # compiles all but the function at the end
+        code: TrapCode | None = in_thread(size, lambda: trap_of(fresh.exports.down, depth))
+        return code
+
+    low, high = 0, size // 16
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if last(middle) is None else (low, middle)
+    assert low > size // 200
+    found = {last(low - steps) for steps in range(8)} | {last(low - 16)}
+    assert None in found <= {None, TrapCode.STACK_OVERFLOW}  # stacks do not begin at the same place
+
+
+@pytest.mark.usefixtures("every_tier")
 def test_the_host_has_room_where_wasm_has_none() -> None:
     """A host function that is called at the very end of the stack may still use Python."""
     seen: list[int] = []

@@ -9,7 +9,7 @@ import pytest
 from tests.harness import instance
 from wasmine import Engine, Instance
 
-ENGINES = {"optimized": Engine(), "baseline": Engine(tier="baseline")}
+ENGINES = {"optimized": Engine(tier="optimized"), "baseline": Engine(tier="baseline")}
 CALLS = {
     "alone": "",
     "calling": "(call $nothing)",

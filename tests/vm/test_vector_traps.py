@@ -15,9 +15,9 @@ from wasmine.wasm.opcodes import OPCODES, Opcode
 
 PAGE = 65536
 ENGINES = {
-    "light": Engine(),
-    "O2": Engine(opt_level="O2"),
-    "dynamic": Engine(memory="dynamic"),
+    "light": Engine(tier="optimized"),
+    "O2": Engine(opt_level="O2", tier="optimized"),
+    "dynamic": Engine(memory="dynamic", tier="optimized"),
     "baseline": Engine(tier="baseline"),
     "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
 }

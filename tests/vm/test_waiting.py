@@ -29,8 +29,8 @@ from wasmine import (
 from .harness import run_script
 
 ENGINES = {
-    "static": Engine(),
-    "dynamic": Engine(memory="dynamic"),
+    "static": Engine(tier="optimized"),
+    "dynamic": Engine(memory="dynamic", tier="optimized"),
     "baseline": Engine(tier="baseline"),
     "baseline, dynamic": Engine(memory="dynamic", tier="baseline"),
 }

@@ -7,9 +7,10 @@ which are numbered by `RUNTIME_CELLS`.
 
 from __future__ import annotations
 
+from array import array
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wasmine.abi.layout import align
 from wasmine.abi.libcalls import HEAP_CALLS, LIBCALLS
@@ -55,19 +56,12 @@ class FixupKind(IntEnum):
     """A runtime cell, by its number in RUNTIME_CELLS."""
 
 
-class Fixup(NamedTuple):
-    """A field of 4 bytes that is to hold the distance to a target.
+Fixup: TypeAlias = tuple[int, int, int, int]
+"""A field of 4 bytes that is to hold the distance to a target: (offset, kind, number, trailing).
 
-    The distance is counted from the end of the instruction: `trailing` bytes follow the field, so it
-    is target - (address of the field + 4 + trailing).
-    """
-
-    offset: int
-    """Where the field is, in bytes from the start of the code."""
-    kind: int
-    """A FixupKind."""
-    number: int
-    trailing: int
+It is `offset` bytes from the start of the code. The distance is counted from the end of the instruction:
+`trailing` bytes follow the field, so it is target - (address of the field + 4 + trailing). `kind` is a FixupKind.
+"""
 
 
 class CompiledFunction(Frozen):
@@ -80,8 +74,8 @@ class CompiledFunction(Frozen):
     is where in the field `saved` the row's set begins."""
     saved: bytes
     """Sets of saved registers, as in FrameTable."""
-    lines: list[tuple[int, int]]
-    """(offset in the code, offset in the module), sorted: a row holds up to the next one."""
+    lines: array[int]
+    """Pairs, an offset in the code and one in the module, sorted: each holds up to the next one."""
     loops: list[int]
     """The offset in the module of each loop that has a counter, in the order of their counters."""
 

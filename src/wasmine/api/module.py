@@ -48,10 +48,10 @@ class Module:
         engine = _engine_for(engine)
         info = decode_module(read_source(source), engine)
         self._prepare(info, engine)
+        styles = self._own_styles()
         if not engine.is_lazy:
-            self._own_artifact()
+            self._artifact(styles)
         else:
-            styles = self._styles([engine.memory] * info.imported_memories, engine.memory)
             compiler = self._compilers[styles] = engine.function_compiler(info, styles)
             if not (isinstance(compiler, SavedCode) and compiler.found):
                 engine.validate(info, bodies=info.code_size <= VALIDATED_AT_ONCE)
@@ -79,18 +79,16 @@ class Module:
             return False
         return True
 
-    def _styles(self, imported: Sequence[MemoryStyle], own: MemoryStyle) -> tuple[MemoryStyle, ...]:
-        own_count = len(self.info.memories) - self.info.imported_memories
-        return (*imported, *[own] * own_count)
-
-    def _own_artifact(self) -> Artifact:
-        """The code for memories as this engine makes them."""
-        memory = self.engine.memory
-        return self.artifact([memory] * self.info.imported_memories, memory)
+    def _own_styles(self) -> tuple[MemoryStyle, ...]:
+        """Of memories that are all as this engine makes them."""
+        return (self.engine.memory,) * len(self.info.memories)
 
     def artifact(self, imported: Sequence[MemoryStyle], own: MemoryStyle) -> Artifact:
         """The module's code for memories of these styles, compiled when it is first asked for."""
-        styles = self._styles(imported, own)
+        own_count = len(self.info.memories) - self.info.imported_memories
+        return self._artifact((*imported, *[own] * own_count))
+
+    def _artifact(self, styles: tuple[MemoryStyle, ...]) -> Artifact:
         artifact = self._artifacts.get(styles)
         if artifact is None:
             ensure_runtime()
@@ -217,8 +215,7 @@ class Module:
         for this. With `progress` other processes help; it is told how many bytes of code are compiled,
         and of how many.
         """
-        memory = self.engine.memory
-        styles = self._styles([memory] * self.info.imported_memories, memory)
+        styles = self._own_styles()
         artifact = self._artifacts.get(styles)
         image = None if artifact is None else artifact.image
         if image is None:
@@ -274,9 +271,8 @@ class Module:
             raise DeserializeError(f"the compiled module contains no module: {error}") from None
         self = cls.__new__(cls)
         self._prepare(info, engine)
-        styles = self._styles([engine.memory] * info.imported_memories, engine.memory)
         code = load(ensure_runtime().resolve)
-        self._artifacts[styles] = Artifact.compiled(info, code)
+        self._artifacts[self._own_styles()] = Artifact.compiled(info, code)
         return self
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -29,6 +29,7 @@ from wasmine.errors import DeserializeError, InternalError, ResourceError
 from wasmine.frozen import Frozen
 from wasmine.vm.code import Code
 from wasmine.vm.process import current
+from wasmine.vm.signals import held_back
 
 if TYPE_CHECKING:
     import random
@@ -182,16 +183,11 @@ class Tiers:
 
             self._install(space, compile_hot(self._info, self._job(space, [(local, offset)])))
             return self._takeovers.get((local, offset), 0)
-        try:
-            self._queue((local, offset))
-            if self._alone(local, offset) and local not in self._optimised:
-                self._requested.add((local, -1))
-                self._queue((local, -1))
-            self._send(space)
-        except BaseException:
-            # A signal's handler raises: what was on its way to a worker may be lost.
-            self.forget_requests()
-            raise
+        self._queue((local, offset))
+        if self._alone(local, offset) and local not in self._optimised:
+            self._requested.add((local, -1))
+            self._queue((local, -1))
+        held_back(self._send, space)
         return 0
 
     def _alone(self, local: int, offset: int) -> bool:
@@ -202,17 +198,18 @@ class Tiers:
 
     def _send(self, space: CodeSpace) -> None:
         """Give what waits to workers, unless they have enough to do: then it gets more company."""
-        pool = _pool()
-        while len(self._sent) < pool.limit:
-            hot = self._take()
-            if not hot:
-                return
-            token = object()
-            self._sent[token] = self._size(hot[0])
-            done = functools.partial(_arrived, weakref.ref(self), token, hot)
-            if not pool.submit(self._source, self._job(space, hot), done):
-                self._sent.pop(token, None)
-                return
+        token = object()
+        # With no descriptor left neither modules nor sockets can be opened.
+        with contextlib.suppress(ImportError, OSError):
+            pool = _pool()
+            while len(self._sent) < pool.limit and (hot := self._take()):
+                self._sent[token] = self._size(hot[0])
+                done = functools.partial(_arrived, weakref.ref(self), token, hot)
+                if not pool.submit(self._source, self._job(space, hot), done):
+                    break
+                token = object()
+        # The last one, if it has not been sent.
+        self._sent.pop(token, None)
 
     def _take(self) -> list[Hot]:
         """What is compiled next: one large function at a time, and small ones first."""

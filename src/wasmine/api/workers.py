@@ -28,6 +28,7 @@ from typing import Final, NamedTuple
 
 from wasmine.api import worker
 from wasmine.api.worker import DONE, READY, START, Job, ThunkJob
+from wasmine.vm.signals import held_back
 
 STARTING_TIME: Final = 60.0
 """Seconds after which a process that has not said a word is no worker."""
@@ -89,6 +90,13 @@ class _Worker:
 
     def __init__(self, niceness: int) -> None:
         """Raises OSError or ValueError if no process can be started."""
+        setup = {
+            "path": _search_path(),
+            "dont_write_bytecode": sys.dont_write_bytecode,
+            "pycache_prefix": sys.pycache_prefix,
+            "parent": os.getpid(),
+            "niceness": niceness,
+        }
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -100,13 +108,6 @@ class _Worker:
                     cwd="/",
                     start_new_session=True,
                 )
-                setup = {
-                    "path": _search_path(),
-                    "dont_write_bytecode": sys.dont_write_bytecode,
-                    "pycache_prefix": sys.pycache_prefix,
-                    "parent": os.getpid(),
-                    "niceness": niceness,
-                }
                 worker.send(ours, pickle.dumps(setup))
             except BaseException:
                 ours.close()
@@ -151,9 +152,17 @@ class _Worker:
 
 def _search_path() -> list[str]:
     """Where the modules that a worker imports are, wherever it is started."""
-    places = [os.path.abspath(place) for place in sys.path if place]
+    places: list[str] = []
+    path: list[object] = [*sys.path]
+    for place in path:
+        # Programs put there what they like, and may have left the directory that names are relative to.
+        with contextlib.suppress(OSError):
+            if isinstance(place, str) and place:
+                places.append(os.path.abspath(place))
     for name in ("wasmine", "llvmlite"):
-        spec = importlib.util.find_spec(name)
+        spec = None
+        with contextlib.suppress(Exception):  # of a program's own finders
+            spec = importlib.util.find_spec(name)
         # An editable installation may be found without being on the path.
         if spec is not None and spec.origin is not None:
             place = os.path.dirname(os.path.dirname(os.path.abspath(spec.origin)))
@@ -219,21 +228,36 @@ class Pool:
         """Have a job done some time. False, and `done` is never called, if there are no workers."""
         if not self.usable:
             return False
-        with self._lock:
-            if self._thread is None:
-                ours, theirs = socket.socketpair()
-                theirs.setblocking(False)
-                thread = threading.Thread(
-                    target=self._run, args=(ours,), name="wasmine workers", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:  # no more threads, or the interpreter ends
-                    self._closed = True
-                    return False
-                self._thread, self._waker = thread, theirs
+        if self._thread is None and not held_back(self._start):
+            return False
         self._inbox.put(Request(source, job, done))
         self._wake()
+        return True
+
+    def _start(self) -> bool:
+        """Start the thread, which gets no signals; False if it cannot be."""
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:  # perhaps there are descriptors later
+            return False
+        theirs.setblocking(False)
+        thread = threading.Thread(
+            target=self._run, args=(ours,), name="wasmine workers", daemon=True
+        )
+        with self._lock:
+            first = self._thread is None
+            if first:
+                self._thread, self._waker = thread, theirs
+        if not first:  # another thread, or a finalizer that ran meanwhile, was faster
+            ours.close()
+            theirs.close()
+            return True
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or the interpreter ends
+            self._closed = True
+            ours.close()
+            return False
         return True
 
     def close(self) -> None:

@@ -141,8 +141,8 @@ def _emit(ir: str, machine: Machine, opt_level: str, emit: Callable[[Any, Any], 
     """What `emit` makes of the optimised module and its target machine."""
     llvm = _llvm()
     target_machine = _target_machine(machine, opt_level)
-    # Freed in this order, which the garbage collector would not keep to.
-    with llvm.create_context() as context:
+    context = llvm.create_context()
+    try:
         try:
             module = llvm.parse_assembly(ir, context)
         except RuntimeError as error:
@@ -154,7 +154,14 @@ def _emit(ir: str, machine: Machine, opt_level: str, emit: Callable[[Any, Any], 
             module.data_layout = str(target_machine.target_data)
             if opt_level != STENCILS:
                 _optimise(module, target_machine, opt_level)
-            return emit(target_machine, module)
+            result = emit(target_machine, module)
+    except BaseException:
+        # The handler of a signal may have raised at any step: a module may be alive, in the traceback
+        # at least, and would end the process if it were freed after its context.
+        context.detach()
+        raise
+    context.close()
+    return result
 
 
 def emit_object(ir: str, machine: Machine, opt_level: str) -> bytes:

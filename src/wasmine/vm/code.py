@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from wasmine.abi.image import HEADER_SIZE, Header, Image, round_up
 from wasmine.errors import DeserializeError, InternalError, ResourceError
-from wasmine.vm.mmap import Mmap
+from wasmine.vm.mmap import MAP_NORESERVE, Mmap
 
 _MACHINES: Final = {"x86_64": 62, "aarch64": 183, "arm64": 183}
 """What ELF calls the processors of systems."""
@@ -25,6 +25,7 @@ MACHINE: Final = _MACHINES.get(os.uname().machine)
 """What it calls this one; None if code is generated for no such processor."""
 
 _MAP_FIXED: Final = 0x10
+_MREMAP_FIXED: Final = 1 | 2  # MREMAP_MAYMOVE, without which it may not be
 _READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -38,6 +39,17 @@ _mmap.argtypes = [
     ctypes.c_int64,
 ]
 _mmap.restype = ctypes.c_size_t
+_mremap: Final = _libc.mremap
+_mremap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_void_p,
+]
+_mremap.restype = ctypes.c_size_t
+_mprotect: Final = _libc.mprotect
+_mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _MAP_FAILED: Final = ctypes.c_size_t(-1).value
 
 
@@ -195,6 +207,24 @@ def map_file(
     if result == _MAP_FAILED:
         reason = os.strerror(ctypes.get_errno())
         raise ResourceError(f"cannot map {size} bytes of a file: {reason}")
+
+
+def map_twice(
+    size: int, address: int, protection: int, second: int, second_protection: int
+) -> None:
+    """Map fresh memory at two addresses, in place of what is there, without a file.
+
+    Raises ResourceError.
+    """
+    flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | MAP_NORESERVE | _MAP_FIXED
+    if (
+        _mmap(address, size, protection, flags, -1, 0) == _MAP_FAILED
+        # Of no old bytes, it leaves the old mapping in place.
+        or _mremap(address, 0, size, _MREMAP_FIXED, second) == _MAP_FAILED
+        or _mprotect(second, size, second_protection)
+    ):
+        reason = os.strerror(ctypes.get_errno())
+        raise ResourceError(f"cannot map {size} bytes twice: {reason}")
 
 
 def map_view(fd: int, offset: int, size: int) -> memoryview:

@@ -11,8 +11,8 @@ from typing import Final
 
 from wasmine.abi.baseline import RUNTIME_CELLS
 from wasmine.abi.codespace import COUNTER_SIZE, ENTRY_SIZE, LAZY_STUB_SIZE, CodeSpaceLayout
-from wasmine.errors import InternalError, ResourceError
-from wasmine.vm.code import map_file
+from wasmine.errors import InternalError
+from wasmine.vm.code import map_file, map_twice
 from wasmine.vm.mmap import PROT_READ_WRITE, Mmap, native_view
 
 READ_EXECUTE: Final = mmap.PROT_READ | mmap.PROT_EXEC
@@ -49,25 +49,24 @@ class CodeMemory:
         """Where code is written."""
 
     def map_code(self, first: int) -> None:
-        """Give the code from `first` on, a page boundary, fresh memory of this process alone."""
+        """Give the code from `first` on, a page boundary, fresh memory of this process alone.
+
+        Raises ResourceError.
+        """
         size = (self._layout.end - self._layout.code) - first
         if not size:
             return
+        code, view = (self.start + part + first for part in (self._layout.code, self._layout.end))
         try:
             fd = os.memfd_create("wasmine", os.MFD_CLOEXEC)
-        except OSError as error:
-            raise ResourceError(f"no memory for code: {error}") from None
-        try:
-            os.truncate(fd, size)
-            code = self.start + self._layout.code + first
-            map_file(code, size, READ_EXECUTE, fd, 0, shared=True)
-            map_file(
-                self.start + self._layout.end + first, size, PROT_READ_WRITE, fd, 0, shared=True
-            )
-        except OSError as error:
-            raise ResourceError(f"no memory for {size} bytes of code: {error}") from None
-        finally:
-            os.close(fd)
+            try:
+                os.truncate(fd, size)
+                map_file(code, size, READ_EXECUTE, fd, 0, shared=True)
+                map_file(view, size, PROT_READ_WRITE, fd, 0, shared=True)
+            finally:
+                os.close(fd)
+        except (AttributeError, OSError):  # there are limits of files that are none of memory
+            map_twice(size, code, READ_EXECUTE, view, PROT_READ_WRITE)
 
     def cell(self, number: int, resolve: Callable[[str], int]) -> int:
         """The address of a runtime cell, which is filled when code first needs it."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import threading
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from itertools import chain
 from struct import Struct
 from typing import Final, Protocol
 from weakref import WeakSet
@@ -35,7 +34,7 @@ from wasmine.vm.codememory import READ_EXECUTE, CodeMemory
 from wasmine.vm.mmap import PAGE_SIZE, remove_pages
 from wasmine.vm.placed import PlacedCode
 from wasmine.vm.process import Process
-from wasmine.vm.signals import HELD_BACK, UNTOUCHED, Mask, change_mask
+from wasmine.vm.signals import held_back
 from wasmine.vm.stacks import addresses_on_stack
 from wasmine.wasm.module import ModuleInfo
 
@@ -195,11 +194,12 @@ class CodeSpace:
         """Compile a function, unless that has been done."""
         # Signals that come faster than the functions can be compiled which their handler calls would
         # be handled within each other without end.
-        mask = Mask(UNTOUCHED)
-        held = False
+        held_back(self._ensure, local)
+
+    def _ensure(self, local: int) -> None:
+        lock = self._compiling  # a fork puts another in its place
         try:
-            change_mask(signal.SIG_BLOCK, HELD_BACK, mask)
-            held = self._compiling.acquire(timeout=_PATIENCE)
+            lock.acquire(timeout=_PATIENCE)
             if self.is_compiled(local):
                 return
             compiled = self._compile(local)
@@ -210,10 +210,8 @@ class CodeSpace:
             else:
                 self.place(local, compiled)
         finally:
-            if held:
-                self._compiling.release()
-            if mask[0] != UNTOUCHED:
-                change_mask(signal.SIG_SETMASK, mask, None)
+            with suppress(RuntimeError):  # another thread's
+                lock.release()
 
     def place(self, local: int, compiled: CompiledFunction) -> int:
         """Append the code of a function, which calls reach from now on; its address.
@@ -231,14 +229,18 @@ class CodeSpace:
             code = self._start + self.layout.code + first
             content = self._fill_in(local, compiled, code, first_counter)
             start = code - self.base
-            lines = array("I", chain.from_iterable(compiled.lines))
-            function = PlacedFunction(local, start, size, first_counter, lines, compiled.loops)
+            function = PlacedFunction(
+                local, start, size, first_counter, compiled.lines, compiled.loops
+            )
             placed = self._placed
             frames = placed.frames
             if frames.make_room(len(compiled.frames), compiled.saved):
                 self._process.forget_frames(self)
+            table = frames.table
             rows = frames.native_rows(compiled.frames, compiled.saved, start)
-            row = frames.count[0]
+            if rows is None:
+                continue
+            row = table.count[0]
             end, first_row = row + len(rows) // 4, 4 * row
             last_row = first_row + len(rows)
             after = round_up(first + size, FUNCTION_ALIGNMENT)
@@ -246,13 +248,13 @@ class CodeSpace:
             initial = array("i", [self._counter_start]) * (loops - first_counter)
             # The handler of a signal, a finalizer or another thread may have placed code since. From
             # here on there are no calls and no loops, so that CPython lets none of them in.
-            if self._next == first:
+            if self._next == first and frames.table is table:
                 self._next = after
                 self._loops = loops
                 self._code[first : first + size] = content
                 self._counters[own + first_counter : own + loops] = initial
-                frames.rows[first_row:last_row] = rows
-                frames.count[0] = end
+                table.rows[first_row:last_row] = rows
+                table.count[0] = end
                 placed.starts += [start]
                 placed.functions += [function]
                 placed.latest[local] = function
@@ -332,7 +334,7 @@ class CodeSpace:
             ctypes.string_at(self._start + self.layout.code, end),
             functions,
             counters=counters,
-            frames=frames.content(frames.count[0]),
+            frames=frames.content(frames.table.count[0]),
             cells=[number for number, address in enumerate(self._memory.cells) if address],
         )
 
@@ -370,9 +372,14 @@ class CodeSpace:
     def unshare(self, *, child: bool) -> None:
         """After a fork: what this process appends from now on is nobody else's."""
         self._compiling = threading.RLock()
-        self._next = self._shared = round_up(self._next, PAGE_SIZE)
+        first = self._shared = round_up(self._next, PAGE_SIZE)
         if child:
-            self._memory.map_code(self._next)
+            self._next = len(self._code)  # there is no room, if there is no memory
+            with suppress(ResourceError):
+                self._memory.map_code(first)
+                self._next = first
+        else:
+            self._next = first
 
 
 def _nowhere(_local: int, _loop: int) -> int:

@@ -20,8 +20,8 @@ PROT_NONE: Final = 0
 PROT_READ: Final = mmap.PROT_READ
 PROT_READ_WRITE: Final = mmap.PROT_READ | mmap.PROT_WRITE
 # The mmap module does not name this flag; Linux has one value for it on x86-64 and aarch64.
-_MAP_NORESERVE: Final = 0x4000
-_FLAGS: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+MAP_NORESERVE: Final = 0x4000
+_FLAGS: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
 
 
 class _PyBuffer(ctypes.Structure):

@@ -20,7 +20,7 @@ from wasmine.wasm.operands import FLOOR, Operands
 from wasmine.wasm.rules import Rule, check_known, check_select, typed_rule
 
 # How the loop checks an instruction.
-_RULE, _PUSH, _UNARY, _BINARY, _LOAD, _STORE, _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE, _SELECT = range(
+_LOCAL_GET, _PUSH, _BINARY, _LOCAL_SET, _UNARY, _LOCAL_TEE, _LOAD, _STORE, _SELECT, _RULE = range(
     10
 )
 
@@ -105,6 +105,29 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
                 push(locals_[immediate])
             elif how == _PUSH:
                 push(result)
+            elif how >= _LOAD:
+                if (
+                    how == _LOAD
+                    and stack[-1] is first
+                    and immediate[0] <= alignment
+                    and immediate[1] < offset_bound
+                    and not immediate[2]
+                ):
+                    stack[-1] = result
+                elif (
+                    how == _STORE
+                    and stack[-1] is second
+                    and stack[-2] is first
+                    and immediate[0] <= alignment
+                    and immediate[1] < offset_bound
+                    and not immediate[2]
+                ):
+                    pop()
+                    pop()
+                elif how == _SELECT:
+                    immediates[position] = check_select(operands)
+                else:
+                    rule(operands, immediate, code)
             elif how == _BINARY and stack[-1] is second and stack[-2] is first:
                 pop()
                 stack[-1] = result
@@ -114,26 +137,6 @@ def validate_body(info: ModuleInfo, local_index: int, body: Body) -> None:  # no
                 stack[-1] = result
             elif how == _LOCAL_TEE and immediate < local_count and stack[-1] is locals_[immediate]:
                 pass
-            elif (
-                how == _LOAD
-                and stack[-1] is first
-                and immediate[0] <= alignment
-                and immediate[1] < offset_bound
-                and not immediate[2]
-            ):
-                stack[-1] = result
-            elif (
-                how == _STORE
-                and stack[-1] is second
-                and stack[-2] is first
-                and immediate[0] <= alignment
-                and immediate[1] < offset_bound
-                and not immediate[2]
-            ):
-                pop()
-                pop()
-            elif how == _SELECT:
-                immediates[position] = check_select(operands)
             else:
                 rule(operands, immediate, code)
     except CompileError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final, Self
 
 from wasmine.errors import CompileError, MalformedModule
@@ -11,7 +12,7 @@ from wasmine.public import public
 
 
 @public
-class Features(Frozen, kw_only=True):
+class Features(Frozen, kw_only=True, namespace=True):
     """Proposals that modules may use, beyond the first version of WebAssembly.
 
     `Features(gc=False)` is the default, WebAssembly 3.0 and threads, without one; `Features.of(["simd"])`
@@ -59,6 +60,13 @@ class Features(Frozen, kw_only=True):
             value = getattr(self, field)
             if not isinstance(value, bool):
                 raise TypeError(f"{field} is True or False, not {value!r}")
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._values())
+
+    def __hash__(self) -> int:
+        return self._hash  # asked for with every function body
 
     @classmethod
     def of(cls, proposals: Iterable[str]) -> Self:

@@ -76,9 +76,9 @@ def store_values(f: FunctionState, passed: tuple[Passed, ...], values: list[Loca
 
 def pass_arguments(f: FunctionState, how: Convention) -> None:
     """Pop the arguments of a call and put them where the callee looks for them. RDI and R11 stay."""
-    count = len(how.parameters)
-    values = f.stack[len(f.stack) - count :]
-    del f.stack[len(f.stack) - count :]
+    first = len(f.stack) - len(how.parameters)
+    values = f.stack[first:]
+    del f.stack[first:]
     f.flush_for_call()
     passed: Sequence[Location] = values
     if how.stores_parameters:
@@ -128,6 +128,10 @@ def push_results(f: FunctionState, how: Convention) -> None:
 # --- callees -------------------------------------------------------------------------------------
 
 
+_PASS_VM: Final = asm.move64(RDI, VM)
+_AFTER_CALL: Final = asm.move64(RSP, FRAME)
+
+
 def call_entry(f: FunctionState, local_index: int) -> None:
     """Call what an own function's entry says; its environment is in RDI already."""
     f.code += asm.CALL_CELL
@@ -140,7 +144,7 @@ def _call(f: FunctionState, position: int, index: int) -> None:
     how = f.context.convention(info.functions[index])
     pass_arguments(f, how)
     if local >= 0:
-        f.add(asm.move64(RDI, VM))
+        f.code += _PASS_VM
         f.locate(position)
         call_entry(f, local)
     else:
@@ -154,7 +158,7 @@ def _call(f: FunctionState, position: int, index: int) -> None:
 def after_call(f: FunctionState) -> None:
     """The callee has taken 8 bytes off the stack; locals go back to registers that it has changed."""
     f.calls = True
-    f.add(asm.move64(RSP, FRAME))
+    f.code += _AFTER_CALL
     f.reload_after_call()
 
 
@@ -170,7 +174,7 @@ def _return_call(f: FunctionState, _position: int, index: int) -> bool:
             asm.load64(RDI, VM, f.offsets.vmctx_imported_function_environment(index)),
             asm.load64(RAX, VM, f.offsets.vmctx_imported_function_body(index)),
         )
-    f.jump(f.tail_exit)
+    f.leave_for_tail_call()
     return True
 
 
@@ -253,7 +257,7 @@ def _tail_calling(find: Find) -> Handler:
     def call(f: FunctionState, position: int, immediate: Any) -> bool:
         pass_arguments(f, f.context.convention(find(f, position, immediate)))
         f.add(asm.load64(RDI, R11, _ENVIRONMENT), asm.load64(RAX, R11, _FUNC_PTR))
-        f.jump(f.tail_exit)
+        f.leave_for_tail_call()
         return True
 
     return call

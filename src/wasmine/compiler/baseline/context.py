@@ -8,6 +8,7 @@ from wasmine.compiler.baseline.conventions import Convention, convention
 from wasmine.compiler.baseline.locations import (
     MORE_VECTOR_PINNED,
     MORE_VECTOR_TEMPORARIES,
+    TEMPORARIES,
     VECTOR_PINNED,
     VECTOR_TEMPORARIES,
 )
@@ -43,6 +44,8 @@ class BaselineContext:
         more = library.vectors == ALL_VECTORS
         self.vector_temporaries = (*MORE_VECTOR_TEMPORARIES * more, *VECTOR_TEMPORARIES)
         """Vector registers for operands; the last is taken first."""
+        self.temporaries = frozenset((*TEMPORARIES, *self.vector_temporaries))
+        """Registers of both classes for operands."""
         self.vector_pinned = (*VECTOR_PINNED, *MORE_VECTOR_PINNED * more)
         """Vector registers for locals; the first is taken first."""
         self._conventions: dict[int, Convention] = {}

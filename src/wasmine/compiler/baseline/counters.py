@@ -6,11 +6,17 @@ in, which finds locals and operands in the frame, where FrameLayout says.
 
 from __future__ import annotations
 
+from typing import Final
+
 from wasmine.abi.baseline import TIER_UP, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.emission import NOWHERE, Target
-from wasmine.compiler.baseline.locations import FRAME, RAX, RDI, RDX, RSI, RSP, SLOT, VM
+from wasmine.compiler.baseline.locations import FRAME, RAX, RDI, RDX, RSI, RSP, VM
 from wasmine.compiler.baseline.state import FunctionState
+
+_TEST: Final = asm.test64(RAX, RAX)
+_PASS_TO_CODE: Final = asm.move64(RDI, VM) + asm.move64(RSI, FRAME)
+_GO_ON: Final = asm.call_register(RAX) + asm.move64(RSP, FRAME)
 
 ENTRY = -1
 """The number of a function's entry among its loops."""
@@ -45,13 +51,12 @@ def _count(f: FunctionState, loop: int, position: int) -> None:
 
     def write() -> None:
         f.bind(cold)
-        for index, location in enumerate(f.locals):
-            if location < SLOT:
-                f.move(f.place(index), location)
+        if f.used:
+            f.code += f.saving_pins
         f.add(
-            asm.move64(RDI, VM),
             asm.move_immediate(RSI, f.local_index),
             asm.move_immediate(RDX, loop & 0xFFFF_FFFF),
+            asm.move64(RDI, VM),
         )
         f.locate(position)
         f.call_cell(TIER_UP)
@@ -60,21 +65,15 @@ def _count(f: FunctionState, loop: int, position: int) -> None:
             f.jump(back)
             return
         go_on = Target()
-        f.add(asm.test64(RAX, RAX))
+        f.code += _TEST
         f.jump_if(asm.NOT_EQUAL, go_on)
         f.reload_after_call()
         f.jump(back)
         f.bind(go_on)
-        f.add(
-            asm.move64(RDI, VM),
-            asm.move64(RSI, FRAME),
-        )
+        f.code += _PASS_TO_CODE
         # In backtraces this frame is hidden: the function is what is called.
         f.locate(NOWHERE)
-        f.add(
-            asm.call_register(RAX),
-            asm.move64(RSP, FRAME),
-        )
+        f.code += _GO_ON
         f.jump(f.exit)
 
     f.cold.append(write)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from wasmine.abi.baseline import CELL_NUMBERS, FixupKind
+from wasmine.abi.baseline import CELL_NUMBERS, Fixup, FixupKind
 from wasmine.compiler.architecture import x86_64_assembler as asm
 from wasmine.compiler.baseline.locations import FIRST_VECTOR, RDI
 from wasmine.compiler.baseline.templates import HoleKind, Piece
@@ -30,11 +30,13 @@ class Emission:
         self.library = library
         self.code = bytearray()
         """The code, without the prologue: all offsets are from its start until all is done."""
-        self.fixups: list[tuple[int, int, int, int]] = []
-        """What will be Fixups."""
+        self.fixups: list[Fixup] = []
         self.jumps: list[tuple[int, Target]] = []
         """Fields of four bytes that are to hold the distance to a target from behind them."""
-        self.lines: list[tuple[int, int]] = []
+        self.sites: list[int] = []
+        """Where code begins that may fault, or calls."""
+        self.positions: list[int] = []
+        """Of which instruction it is, or NOWHERE."""
         self.frames: list[tuple[int, Target | None]] = []
         """From which offset on exceptions of calls land where."""
         self.landing: Target | None = None
@@ -51,6 +53,8 @@ class Emission:
         """Where the function returns, with its results in their registers."""
         self.tail_exit = Target()
         """Where the function gives up its frame and goes on at the address in RAX."""
+        self.tail_calls = False
+        """Whether anything leads to `tail_exit`."""
         self.calls = False
         """Whether there is any call but to trap."""
 
@@ -99,18 +103,26 @@ class Emission:
 
     def jump_if(self, condition: int, target: Target) -> None:
         """Go on at a target if a condition code of the assembler holds."""
-        if condition == asm.FLOAT_EQUAL:
-            self.code += asm.SKIP_IF_UNORDERED
-            condition = asm.EQUAL
-        elif condition == asm.FLOAT_NOT_EQUAL:
-            self.jump_if(asm.PARITY, target)
-            condition = asm.NOT_EQUAL
-        self.code += asm.jump_if(condition)
-        self.jumps.append((len(self.code) - 4, target))
+        code = self.code
+        if condition >= asm.FLOAT_EQUAL:
+            if condition == asm.FLOAT_EQUAL:
+                code += asm.SKIP_IF_UNORDERED
+                condition = asm.EQUAL
+            else:
+                self.jump_if(asm.PARITY, target)
+                condition = asm.NOT_EQUAL
+        code += asm.jump_if(condition)
+        self.jumps.append((len(code) - 4, target))
+
+    def leave_for_tail_call(self) -> None:
+        """Give the frame up and go on at the address in RAX."""
+        self.tail_calls = True
+        self.jump(self.tail_exit)
 
     def locate(self, position: int) -> None:
         """The code from here on belongs to this instruction, or NOWHERE: for what may fault, and calls."""
-        self.lines.append((len(self.code), position))
+        self.sites.append(len(self.code))
+        self.positions.append(position)
 
     def trap(self, position: int, code: int) -> Target:
         """A target, behind the function, that traps with a TrapCode at this instruction."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+from struct import Struct
 from typing import Final
 
-from wasmine.abi.baseline import CompiledFunction, Fixup
+from wasmine.abi.baseline import CompiledFunction
 from wasmine.abi.unwind import FrameRow
 from wasmine.abi.vmcontext import VMMemoryDefinition, VMStoreContext, offset_of
 from wasmine.compiler.architecture import x86_64_assembler as asm
@@ -42,6 +44,7 @@ _DWARF: Final = {RBP: 6}
 _RETURN_ADDRESS: Final = 16
 """Among the processor's saved registers."""
 _WORD: Final = 8
+_DISTANCE: Final = Struct("<i")
 
 
 def begin(f: FunctionState) -> None:
@@ -171,7 +174,7 @@ def finish(f: FunctionState) -> CompiledFunction:
     leave = frame.leave()
     f.code += leave
     f.code += asm.RETURN_WASM
-    if any(target is f.tail_exit for _, target in f.jumps):
+    if f.tail_calls:
         f.bind(f.tail_exit)
         f.code += leave
         f.code += asm.jump_register(RAX)
@@ -179,6 +182,8 @@ def finish(f: FunctionState) -> CompiledFunction:
     # What cold code writes may have cold code of its own.
     for write in f.cold:
         write()
+    # They refer to the state: it would be garbage that only the collector finds, with the body and all.
+    f.cold.clear()
     entry, field = _entry(f, frame)
     shift = len(entry)
     overflow = len(f.code)
@@ -188,21 +193,20 @@ def finish(f: FunctionState) -> CompiledFunction:
         f.locate(0)
         f.code += asm.move_immediate(RDI, TrapCode.STACK_OVERFLOW.value)
         f.call_cell("wasmer_vm_raise_trap")
-    code = bytearray(entry)
     _literals(f, shift)
+    _patch(f)
+    code = bytearray(entry)
     code += f.code
-    _patch(f, code, shift)
     if field:
         code[field : field + 4] = (shift + overflow - field - 4).to_bytes(4, "little", signed=True)
     rows = _rows(f, frame, shift, cold, overflow if field else -1)
     offsets = f.body.offsets
-    places = [*offsets, 0]  # NOWHERE is the last one
     return CompiledFunction(
         bytes(code),
-        [Fixup(at + shift, kind, number, trailing) for at, kind, number, trailing in f.fixups],
+        [(at + shift, kind, number, trailing) for at, kind, number, trailing in f.fixups],
         rows,
         frame.saved,
-        [(0, offsets[0]), *((at + shift, places[position]) for at, position in f.lines)],
+        _lines(f, shift),
         [offsets[position] for position in f.loops],
     )
 
@@ -216,14 +220,23 @@ def _literals(f: FunctionState, shift: int) -> None:
             f.code += value
 
 
-def _patch(f: FunctionState, code: bytearray, shift: int) -> None:
+def _patch(f: FunctionState) -> None:
     """Fill in the distances within the function."""
+    code, write = f.code, _DISTANCE.pack_into
     for at, target in f.jumps:
-        at_ = at + shift
-        code[at_ : at_ + 4] = (target.at - at - 4).to_bytes(4, "little", signed=True)
+        write(code, at, target.at - at - 4)
     for start, targets in f.tables:
-        place = start + shift
-        code[place : place + 4 * len(targets)] = table_bytes(start, targets)
+        code[start : start + 4 * len(targets)] = table_bytes(start, targets)
+
+
+def _lines(f: FunctionState, shift: int) -> array[int]:
+    """Where in the module is what code is of; the function's entry is at its first instruction."""
+    offsets = f.body.offsets
+    places = [*offsets, 0]  # NOWHERE is the last one
+    lines = array("I", (0, offsets[0])) * (len(f.sites) + 1)
+    lines[2::2] = array("I", map(shift.__add__, f.sites))
+    lines[3::2] = array("I", map(places.__getitem__, f.positions))
+    return lines
 
 
 def _rows(f: FunctionState, frame: _Frame, shift: int, cold: int, overflow: int) -> list[FrameRow]:

@@ -128,7 +128,8 @@ BLOCK_ENDS: Final = BlockEnds(
 
 def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
     rows = ROWS if f.context.has_plain_memory else CHECKED_ROWS
-    code, stack, library, locate = f.code, f.stack, f.library, f.lines.append
+    code, stack, library = f.code, f.stack, f.library
+    add_site, add_position = f.sites.append, f.positions.append
     push, pop, locals_, temporaries = stack.append, stack.pop, f.locals, f.temporaries
     immediates = cast("list[Any]", body.immediates)
     free_lists = (f.free, f.free_vectors)
@@ -147,12 +148,13 @@ def _walk(f: FunctionState, body: Body) -> None:  # noqa: C901, PLR0912, PLR0915
             push(function[immediate])
             continue
         if kind >= LOAD:
-            offset = immediate[1]
-            if immediate[2] or offset >= MAXIMUM_OFFSET:
+            _, offset, memory = immediate
+            if memory or offset >= MAXIMUM_OFFSET:
                 memories.HANDLERS[function](f, position, immediate)
                 continue
             f.uses_memory = True
-            locate((len(code), position))
+            add_site(len(code))
+            add_position(position)
             if kind == STORE:
                 value, first = pop(), pop()
                 code += library[function, first, value, offset]

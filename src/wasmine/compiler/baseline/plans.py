@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from wasmine.compiler.baseline.locations import FIRST_VECTOR
+from wasmine.compiler.baseline.locations import FIRST_VECTOR, PINNED, TEMPORARIES
 from wasmine.compiler.baseline.templates import HoleKind, Kind, Stencil
 
 
@@ -34,6 +34,12 @@ _VECTOR_SCRATCH: Final = tuple(FIRST_VECTOR + number for number in (0, 7, 8, 9, 
 # Without VEX, instructions reach the first eight only: others can but keep what was in one of these.
 _VICTIMS: Final = tuple(FIRST_VECTOR + number for number in range(1, 7))
 _REFUGES: Final = tuple(FIRST_VECTOR + number for number in range(8, 16))
+_ORDINARY_GENERAL: Final = frozenset((*TEMPORARIES, *PINNED))
+_ORDINARY: Final = _ORDINARY_GENERAL | {
+    *range(FIRST_VECTOR + 1, FIRST_VECTOR + 7),
+    *range(FIRST_TAKEN, FIRST_VECTOR + 16),
+}
+"""Registers that are scratch in no stencil, with all vector registers."""
 _CONSTANT_LETTERS: Final = ("z", "c", "k")
 
 
@@ -50,10 +56,34 @@ def exact(operation: Operation, kinds: tuple[Kind, ...]) -> Stencil | None:
     return operation.stencils.get("".join(letters))
 
 
+class Shape(NamedTuple):
+    """Kinds, with numbers below 0 for registers that no plan depends on, from the first one on."""
+
+    kinds: tuple[Kind, ...]
+    registers: dict[Kind, int]
+    """What stands for each of these registers."""
+
+    def name(self, places: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        """Places of a plan for the shape, with the registers that it was made of."""
+        names: dict[Kind, Kind] = {number: register for register, number in self.registers.items()}
+        return tuple([names.get(place, place) for place in places])
+
+
+def shape(kinds: tuple[Kind, ...], vectors: int) -> Shape:
+    """Many locations have one shape, and one plan."""
+    registers: dict[Kind, int] = {}
+    ordinary = _ORDINARY if vectors == ALL_VECTORS else _ORDINARY_GENERAL
+    shaped: list[Kind] = [
+        registers.setdefault(kind, -1 - len(registers)) if kind in ordinary else kind
+        for kind in kinds
+    ]
+    return Shape(tuple(shaped), registers)
+
+
 def choose(
     operation: Operation, kinds: tuple[Kind, ...], vectors: int
 ) -> tuple[Stencil, Plan] | None:
-    """The stencil that serves these locations with the fewest moves, then the shortest one."""
+    """The stencil that serves these kinds with the fewest moves, then the shortest one."""
     best: tuple[Stencil, Plan] | None = None
     least = (0, 0)
     for pattern, stencil in operation.stencils.items():

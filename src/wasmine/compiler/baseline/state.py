@@ -19,6 +19,7 @@ immediate. They pop operands, append code, and push results. What they have to k
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from wasmine.abi.baseline import FrameLayout
@@ -75,7 +76,7 @@ class FunctionState(Emission):
         self.free: list[int] = list(TEMPORARIES)
         """The general registers that nothing is in."""
         self.free_vectors: list[int] = list(context.vector_temporaries)
-        self.temporaries = frozenset((*TEMPORARIES, *context.vector_temporaries))
+        self.temporaries = context.temporaries
         """All registers of both classes that may be on the stack, but those of locals."""
         self.layout = FrameLayout(len(body.locals), vectors=context.may_hold_vectors(body))
         self.first_operand = SLOT + self.layout.operands
@@ -167,8 +168,9 @@ class FunctionState(Emission):
 
     def release(self, *locations: Location) -> None:
         """What was popped is not needed any more."""
+        temporaries = self.temporaries
         for location in locations:
-            if location in self.temporaries:
+            if location in temporaries:
                 (self.free if location < FIRST_VECTOR else self.free_vectors).append(location)
 
     def flush(self) -> None:
@@ -200,7 +202,11 @@ class FunctionState(Emission):
     def move_all(self, registers: Sequence[int], values: Sequence[Location]) -> None:
         """Copy values to registers as if all at once. Changes RAX and xmm15, which are none of these."""
         code, moves = self.code, self.moves
-        if frozenset(registers).isdisjoint(values):
+        if len(values) < 2:
+            for move in zip(registers, values, strict=True):
+                code += moves[move]
+            return
+        if not any(register in values for register in registers):
             for move in zip(registers, values, strict=True):
                 code += moves[move]
             return
@@ -225,6 +231,16 @@ class FunctionState(Emission):
         Between places in the frame through RAX or xmm15.
         """
         self.code += self.moves[to, source]
+
+    @cached_property
+    def saving_pins(self) -> bytes:
+        """The instructions that put all locals that are in registers into their places."""
+        moves, layout = self.moves, self.layout.locals
+        return b"".join(
+            moves[SLOT + layout[index], location]
+            for index, location in enumerate(self.locals)
+            if location < SLOT
+        )
 
     def place(self, index: int) -> int:
         """The place of a local in the frame, whether it is in a register or not."""

@@ -37,7 +37,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasmine.compiler.baseline.locations import SLOT
-from wasmine.compiler.baseline.plans import OFFSET, TYPES, Operation, choose, exact
+from wasmine.compiler.baseline.plans import OFFSET, TYPES, Operation, Plan, choose, exact, shape
 from wasmine.compiler.baseline.templates import (
     Kind,
     Stencil,
@@ -68,6 +68,7 @@ class Library(dict[tuple[Any, ...], bytes]):
         self._packed = operations
         self._operations: dict[str, Operation] = {}
         self._fillers: dict[tuple[str, tuple[Kind, ...]], Callable[[list[int]], bytes]] = {}
+        self._plans: dict[tuple[str, tuple[Kind, ...]], tuple[Stencil, Plan]] = {}
         self._moves: dict[tuple[str, tuple[Kind, ...]], Template] = {}
 
     @classmethod
@@ -109,13 +110,18 @@ class Library(dict[tuple[Any, ...], bytes]):
         same = exact(operation, kinds)
         if same is not None:
             return rename(same, kinds)
-        chosen = choose(operation, kinds, self.vectors)
+        shaped = shape(kinds, self.vectors)
+        chosen = self._plans.get((name, shaped.kinds))
         if chosen is None:
-            raise InternalError(f"no stencil of {name} for {kinds}")
+            chosen = choose(operation, shaped.kinds, self.vectors)
+            if chosen is None:
+                raise InternalError(f"no stencil of {name} for {kinds}")
+            self._plans[name, shaped.kinds] = chosen
         stencil, plan = chosen
+        places = shaped.name(plan.places)
         before = [Template(rescue(*pair), ()) for pair in plan.rescued]
         after = [Template(restore(*pair), ()) for pair in plan.rescued]
-        for index, (kind, place) in enumerate(zip(kinds, plan.places, strict=True)):
+        for index, (kind, place) in enumerate(zip(kinds, places, strict=True)):
             if kind == place or not isinstance(place, int):
                 continue
             type_ = operation.types[index]
@@ -126,7 +132,7 @@ class Library(dict[tuple[Any, ...], bytes]):
                 after.insert(0, self._moved(moved, (kind, place), (0, -1)))
             else:
                 before.append(self._moved(moved, (place, kind), (-1, index)))
-        return join([*before, rename(stencil, plan.places), *after])
+        return join([*before, rename(stencil, places), *after])
 
     def _moved(self, name: str, kinds: tuple[Kind, ...], operands: tuple[int, int]) -> Template:
         """A move; its values are those of these operands of the whole."""
@@ -136,11 +142,9 @@ class Library(dict[tuple[Any, ...], bytes]):
             self._moves[name, kinds] = template
         if not template.values:
             return template
-        values = (
-            (offset, size, operands[operand], *how)
-            for offset, size, operand, *how in template.values
+        return template._replace(
+            values=tuple((*field[:2], operands[field[2]], *field[3:]) for field in template.values)
         )
-        return template._replace(values=tuple(values))  # type: ignore[arg-type]
 
 
 def dump(constants: bytes, operations: dict[str, Operation], vectors: int) -> bytes:

@@ -142,15 +142,14 @@ def rename(stencil: Stencil, places: Sequence[Kind]) -> Template:
 
 def _shift(template: Template, beyond: int, by: int) -> Template:
     """The template after fields have moved that lie beyond an offset."""
-    code, values, holes = template
-    return Template(
-        code,
-        tuple(
-            (offset + by * (offset > beyond), *what, at + by * (at > beyond))  # type: ignore[misc]
-            for offset, *what, at in values
-        ),
-        tuple(hole._replace(offset=hole.offset + by * (hole.offset > beyond)) for hole in holes),
+    values: list[Value] = []
+    for offset, size, operand, sign, addend, kind, at in template.values:
+        offset += by * (offset > beyond)
+        values.append((offset, size, operand, sign, addend, kind, at + by * (at > beyond)))
+    holes = (
+        hole._replace(offset=hole.offset + by * (hole.offset > beyond)) for hole in template.holes
     )
+    return Template(template.code, tuple(values), tuple(holes))
 
 
 def join(parts: list[Template]) -> Template:

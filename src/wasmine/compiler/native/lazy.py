@@ -41,19 +41,28 @@ define i64 @wasmine_stack_pointer() $cold {
 
 ; Where the code of the function is that a stub stands for.
 define internal ptr @compile_on_call(ptr %vmctx, ptr %stub) $cold {
-  ; Code that runs meanwhile, the handler of a signal or a finalizer, may use these places too.
-  %kept = alloca i8, i64 $values_size, align 16
+entry:
   %instance = getelementptr i8, ptr %vmctx, i64 -$vminstance_size
   %store = get ptr VMInstance.store, %instance
   %values = at VMStoreContext.values, %store
-  call void @llvm.memcpy.p0.p0.i64(ptr %kept, ptr %values, i64 $values_size, i1 false)
   %landing = call ptr @begin_question(ptr %vmctx)
+  ; Code that runs meanwhile, the handler of a signal or a finalizer, may use these places too. The
+  ; stack of a small thread may have no room for them.
+  %kept = call ptr @PyBytes_FromStringAndSize(ptr %values, i64 $values_size)
+  %no_memory = icmp eq ptr %kept, null
+  br i1 %no_memory, label %answered, label %compile
+compile:
   %address = ptrtoint ptr %stub to i64
   %address.o = call ptr @PyLong_FromUnsignedLongLong(i64 %address)
   %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr @wasmine_py_compile_on_call, ptr %address.o, ptr null)
   call void @Py_DecRef(ptr %address.o)
-  %body = call ptr @end_question(ptr %vmctx, ptr %landing, ptr %answer)
-  call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %kept, i64 $values_size, i1 false)
+  %content = call ptr @PyBytes_AsString(ptr %kept)
+  call void @llvm.memcpy.p0.p0.i64(ptr %values, ptr %content, i64 $values_size, i1 false)
+  call void @Py_DecRef(ptr %kept)
+  br label %answered
+answered:
+  %found = phi ptr [ null, %entry ], [ %answer, %compile ]
+  %body = call ptr @end_question(ptr %vmctx, ptr %landing, ptr %found)
   ret ptr %body
 }
 """
