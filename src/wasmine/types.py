@@ -7,6 +7,7 @@ can be pickled.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from threading import RLock
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_args
@@ -96,6 +97,10 @@ def _reference_name(heap: HeapType, nullable: bool) -> str:
 
 
 _lock: Final = RLock()
+# Another thread may hold it, which a child process has not got.
+os.register_at_fork(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)
 _references: Final[WeakValueDictionary[tuple[HeapType, bool], RefType]] = WeakValueDictionary()
 
 

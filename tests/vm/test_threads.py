@@ -288,3 +288,34 @@ for _ in range(20):
 assert results == ["HEAP_ACCESS_OUT_OF_BOUNDS", 0] * 20
 """
     )
+
+
+def test_a_child_process_finds_no_lock_held() -> None:
+    run_script(
+        """
+import signal, threading
+from wasmine import types
+from wasmine.api.thunks import THUNKS
+from wasmine.vm.functions import FuncDataRegistry
+from wasmine.vm.locks import lock
+from wasmine.vm.signatures import SignatureRegistry
+locks = [THUNKS._lock, FuncDataRegistry()._lock, SignatureRegistry()._lock, lock()]
+held, go_on = threading.Event(), threading.Event()
+def hold():
+    for each in locks:
+        each.acquire()
+    held.set()
+    go_on.wait(20)
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if not child:
+    os._exit(not all(each.acquire(timeout=5) for each in [*locks, types._lock]))
+status = os.waitpid(child, 0)[1]
+assert not locks[0].acquire(timeout=0)
+go_on.set()
+thread.join()
+assert status == 0
+"""
+    )

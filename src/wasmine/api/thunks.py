@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from wasmine.types import FunctionType
 from wasmine.vm import process
 from wasmine.vm.arena import Arena
 from wasmine.vm.code import Code
+from wasmine.vm.locks import lock
 
 if TYPE_CHECKING:
     from wasmine.abi.image import Image
@@ -33,7 +33,7 @@ class Thunks:
 
     def __init__(self) -> None:
         # Re-entrant: a finalizer that runs meanwhile may need a thunk too.
-        self._lock = threading.RLock()
+        self._lock = lock()
         self._arena = Arena()
         self._codes: list[Code] = []
         self._records: Final[dict[FunctionType, int]] = {}

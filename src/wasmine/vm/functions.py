@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from threading import RLock
 from typing import Final
 
 from wasmine.abi.vmcontext import VMCallerCheckedAnyfunc
+from wasmine.vm.locks import lock
 
 _RECORDS_PER_BLOCK: Final = 256
 
@@ -21,7 +21,7 @@ class FuncDataRegistry:
     def __init__(self) -> None:
         self._addresses: Final[dict[tuple[int, int, int], int]] = {}
         self._blocks: Final[list[ctypes.Array[VMCallerCheckedAnyfunc]]] = []
-        self._lock: Final = RLock()
+        self._lock: Final = lock()
 
     def register(self, anyfunc: VMCallerCheckedAnyfunc) -> int:
         """The address of the record that is equal to this one, a copy of it if there is none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from threading import RLock
 from typing import Final
 
 from wasmine.abi.heap import MAXIMUM_DEPTH, NO_TYPE, TypeKind, VMTypeRecord
@@ -12,6 +11,7 @@ from wasmine.abi.objects import ArrayLayout, layout
 from wasmine.errors import ResourceError
 from wasmine.types import DefinedType, FunctionType, defined
 from wasmine.vm.arena import Arena
+from wasmine.vm.locks import lock
 from wasmine.vm.mmap import PROT_READ_WRITE, Mmap
 
 MAXIMUM_TYPES: Final = (1 << 20, 1 << 16)
@@ -29,7 +29,7 @@ class SignatureRegistry:
     def __init__(self) -> None:
         self._numbers: Final[dict[DefinedType, int]] = {}
         self._types: Final[list[DefinedType]] = []
-        self._lock: Final = RLock()
+        self._lock: Final = lock()
         self._records: Final = Mmap.largest(
             (maximum * size_of(VMTypeRecord) for maximum in MAXIMUM_TYPES), PROT_READ_WRITE
         )
