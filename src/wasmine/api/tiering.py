@@ -58,6 +58,10 @@ class Policy(Frozen):
     that a program which ends before is better off without."""
     warm: int = 200
     """A function that has been called so often is compiled together with those that call it."""
+    outer: float = 0.02
+    """CPU seconds in which a loop has to come round for being entered in place of one inside it ..."""
+    outermost: float = 0.5
+    """... and after which, at the latest, the one inside is entered."""
     releases: float = 1.0
     """Seconds between two times that the memory of replaced code is given back."""
     at_once: random.Random | None = None
@@ -106,6 +110,8 @@ class Tiers:
         """What counters began with last, by function and loop, of those that have run out."""
         self._places: dict[tuple[int, int], tuple[int, int]] = {}
         """The numbers of such counters, and the offsets in the module of their loops, or -1."""
+        self._outer: dict[tuple[int, int], tuple[float, list[int]]] = {}
+        """When a loop could first be entered, by function and loop, and the counters of those in front."""
         self._takeovers: dict[tuple[int, int], int] = {}
         """Where to go on: by function and the offset of a loop."""
         self._optimised: set[int] = set()
@@ -135,7 +141,9 @@ class Tiers:
             raise InternalError("code counts that is gone")
         number, offset = self._place(space, local, loop)
         address = self._takeovers.get((local, offset), 0)
-        if not address and self._is_hot(local, loop):
+        if address and loop > 0 and self._outer_comes(space, local, loop):
+            address = 0
+        elif not address and self._is_hot(local, loop):
             address = self._ask(space, local, offset)
         if self._replaced and time.monotonic() - self._released >= self._policy.releases:
             self._replaced = False
@@ -152,6 +160,30 @@ class Tiers:
         if not self._since:
             self._since = now
         return (local, loop) in self._counts and now - self._since >= rules.patience
+
+    def _outer_comes(self, space: CodeSpace, local: int, loop: int) -> bool:
+        """Whether to go on until a loop in front of this one, which may be around it, comes round again.
+
+        Entered at an inner loop, those around it have two entries each, and LLVM does less for them.
+        """
+        rules = self._policy
+        if rules.at_once is not None:
+            return False
+        now = time.process_time()
+        numbers = [space.counter_of(local, outer) for outer in range(loop)]
+        counts = [space.counter(number) for number in numbers]
+        began, before = self._outer.setdefault((local, loop), (now, counts))
+        if now - began >= rules.outermost:
+            return False
+        for outer, number in enumerate(numbers):
+            if counts[outer] != before[outer]:
+                offset = space.loops(local)[outer]
+                if (local, offset) in self._takeovers:
+                    space.set_counter(number, 0)
+                else:
+                    self._ask(space, local, offset)
+                return True
+        return now - began < rules.outer
 
     def _next_count(self, local: int, loop: int) -> int:
         rules, key = self._policy, (local, loop)
