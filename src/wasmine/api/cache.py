@@ -1,10 +1,11 @@
 """The cache: native code on disk, found by the digest of what it was made from.
 
 One directory holds files that are written once, under another name, and then renamed; so whoever
-opens one sees all of it or none, and it may be removed while it is mapped. Nothing in the directory
-is trusted: only the user may be able to write there, and a file's checksum is compared before
-anything in it is used. Whatever goes wrong with the directory or the disk, programs run as if there
-were no cache.
+opens one sees all of it or none, and it may be removed while it is mapped. Cutting short one that is
+mapped would end programs, as with shared libraries; only its owner could, and nothing here does.
+Nothing in the directory is trusted: only the user may be able to write there, and a file's checksum
+is compared before anything in it is used. Whatever goes wrong with the directory or the disk,
+programs run as if there were no cache.
 
 A file's name is its entry's kind and digest; the time of its last change is that of its last use, more or
 less. The file `usage` gets a record for each file that is written: when their sum passes the
