@@ -66,7 +66,7 @@ class Guest:
         )
         context.bind(GuestMemory(self.memory))
         self.functions = {
-            name: link(row, function, context)
+            name: link(row, function, context, snapshot)
             for name, (row, function) in functions(snapshot).items()
         }
 
@@ -97,7 +97,7 @@ def test_no_arguments_do_harm(name: str) -> None:
     guest = Guest(b"input", arguments=(b"a",), environment=(b"b=c",), clocks=instant())
     for _ in range(300):
         guest.memory[:64] = numbers.randbytes(64)
-        arguments = [numbers.choice(EDGES) for _ in ROWS[name].parameters]
+        arguments = [numbers.choice(EDGES) for _ in ROWS[name].type.params]
         with contextlib.suppress(WasiExit):
             guest.call(name, *arguments)
         assert len(guest.memory) == SIZE
@@ -173,7 +173,7 @@ def test_descriptors_that_are_not_open(guest: Guest) -> None:
     for descriptor in (2, 3, -1):
         for name, row in ROWS.items():
             if row.parameters[:1] == ("fd",):
-                rest = [0] * (len(row.parameters) - 1)
+                rest = [0] * (len(row.type.params) - 1)
                 assert guest.call(name, descriptor, *rest) is Errno.EBADF, name
     assert guest.call("fd_renumber", 0, 3) is Errno.EBADF
     assert guest.call("path_symlink", 0, 0, 3, 0, 0) is Errno.EBADF
@@ -195,7 +195,7 @@ def test_descriptors_that_are_not_open(guest: Guest) -> None:
     ],
 )
 def test_what_streams_cannot_do(guest: Guest, name: str, errno: Errno) -> None:
-    arguments = [0] * (len(ROWS[name].parameters) - 1)
+    arguments = [0] * (len(ROWS[name].type.params) - 1)
     assert guest.call(name, 1, *arguments) is errno
 
 

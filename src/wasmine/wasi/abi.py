@@ -176,19 +176,63 @@ class Rights(IntFlag):
     SOCK_ACCEPT = 1 << 29
 
 
+class LookupFlags(IntFlag):
+    SYMLINK_FOLLOW = 1 << 0
+
+
+class OFlags(IntFlag):
+    """How path_open opens."""
+
+    CREAT = 1 << 0
+    DIRECTORY = 1 << 1
+    EXCL = 1 << 2
+    TRUNC = 1 << 3
+
+
+class FstFlags(IntFlag):
+    """Which times are set: to a value that is given, or to the time that it is."""
+
+    ATIM = 1 << 0
+    ATIM_NOW = 1 << 1
+    MTIM = 1 << 2
+    MTIM_NOW = 1 << 3
+
+
+class Whence(IntEnum):
+    SET = 0
+    CUR = 1
+    END = 2
+
+
 class EventType(IntEnum):
     CLOCK = 0
     FD_READ = 1
     FD_WRITE = 2
 
 
+class RiFlags(IntFlag):
+    RECV_PEEK = 1 << 0
+    RECV_WAITALL = 1 << 1
+
+
+class SdFlags(IntFlag):
+    RD = 1 << 0
+    WR = 1 << 1
+
+
 SUBSCRIPTION_CLOCK_ABSTIME: Final = 1
 EVENT_FD_READWRITE_HANGUP: Final = 1
+ROFLAGS_RECV_DATA_TRUNCATED: Final = 1
+PREOPENTYPE_DIR: Final = 0
 
 # More buffers than this in one call are EINVAL, as POSIX has it; wasi-libc's IOV_MAX agrees.
 IOV_MAX: Final = 1024
+# Longer paths are refused, as by Linux.
+PATH_MAX: Final = 4096
 MAX_U32: Final = 0xFFFFFFFF
+MAX_U64: Final = 0xFFFFFFFFFFFFFFFF
 
+U16: Final = Struct("<H")
 U32: Final = Struct("<I")
 U64: Final = Struct("<Q")
 IOVEC: Final = Struct("<II")  # address, length
@@ -196,6 +240,8 @@ FDSTAT: Final = Struct("<BxHxxxxQQ")  # file type, flags, rights, inheriting rig
 # device, inode, file type, links, size, access / modification / change time
 FILESTAT: Final = Struct("<QQB7xQQQQQ")
 FILESTAT_UNSTABLE: Final = Struct("<QQB3xIQQQQ")
+PRESTAT: Final = Struct("<B3xI")  # type, length of the name
+DIRENT: Final = Struct("<QQIB3x")  # cookie of the next entry, inode, length of the name, file type
 # userdata, event type, then the clock (id, timeout, precision, flags) or the descriptor
 SUBSCRIPTION: Final = Struct("<QB7x32s")
 SUBSCRIPTION_UNSTABLE: Final = Struct("<QB7x40s")

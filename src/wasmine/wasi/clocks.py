@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wasmine.wasi.abi import ClockId, Errno, ErrnoError
+from wasmine.wasi.abi import MAX_U64, ClockId, Errno, ErrnoError
 from wasmine.wasi.context import Clocks, Context
 from wasmine.wasi.preview1 import handler
 
@@ -23,12 +23,12 @@ def read_clock(clocks: Clocks, clock: int) -> int:
 
 
 @handler("clock_res_get")
-def clock_res_get(wasi: Context, clock: int, resolution: int) -> None:
+def clock_res_get(wasi: Context, clock: int) -> int:
     read_clock(wasi.clocks, clock)
-    wasi.memory.write_u64(resolution, wasi.clocks.resolution)
+    return wasi.clocks.resolution
 
 
 @handler("clock_time_get")
-def clock_time_get(wasi: Context, clock: int, precision: int, timestamp: int) -> None:  # noqa: ARG001
+def clock_time_get(wasi: Context, clock: int, precision: int) -> int:  # noqa: ARG001
     """The precision is a permission to be coarse, of which no use is made."""
-    wasi.memory.write_u64(timestamp, read_clock(wasi.clocks, clock) & 0xFFFFFFFFFFFFFFFF)
+    return read_clock(wasi.clocks, clock) & MAX_U64

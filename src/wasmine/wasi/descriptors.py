@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final
 
-from wasmine.wasi.abi import Errno, ErrnoError, FdFlags, FileType, Rights
+from wasmine.wasi.abi import MAX_U64, Errno, ErrnoError, FdFlags, FileType, Rights
+from wasmine.wasi.filesystem import Status, Times
 
-_FILE_TYPES = {
+_FILE_TYPES: Final = {
     stat.S_IFBLK: FileType.BLOCK_DEVICE,
     stat.S_IFCHR: FileType.CHARACTER_DEVICE,
     stat.S_IFDIR: FileType.DIRECTORY,
@@ -17,6 +18,26 @@ _FILE_TYPES = {
     stat.S_IFSOCK: FileType.SOCKET_STREAM,
     stat.S_IFLNK: FileType.SYMBOLIC_LINK,
 }
+
+# What a program may hold open: one that opens without end holds no memory of the host without end.
+_MOST_DESCRIPTORS: Final = 1 << 13
+
+FILE_ABILITY: Final = (
+    Rights.FD_DATASYNC
+    | Rights.FD_READ
+    | Rights.FD_SEEK
+    | Rights.FD_FDSTAT_SET_FLAGS
+    | Rights.FD_SYNC
+    | Rights.FD_TELL
+    | Rights.FD_WRITE
+    | Rights.FD_ADVISE
+    | Rights.FD_ALLOCATE
+    | Rights.FD_FILESTAT_GET
+    | Rights.FD_FILESTAT_SET_SIZE
+    | Rights.FD_FILESTAT_SET_TIMES
+    | Rights.POLL_FD_READWRITE
+)
+"""What can be done with an open file."""
 
 
 def file_type(mode: int) -> FileType:
@@ -27,30 +48,93 @@ def file_type(mode: int) -> FileType:
 class Descriptor:
     """Something that the guest holds open. The base can do nothing: subclasses add what they can.
 
-    Buffers are views of guest memory and must not be kept. OSError becomes the guest's errno.
+    Buffers are views of guest memory and must not be kept. Offsets and sizes are in bytes. OSError
+    becomes the guest's errno.
     """
 
-    rights = Rights(0)
+    ability = Rights(0)
+    """The rights that mean something here: what lacks among them is refused, others are errors."""
+    no_data = Errno.EBADF
+    """Why nothing can be read or written."""
+    no_position = Errno.ESPIPE
+    """Why there is no place to go to."""
+
     inheriting = Rights(0)
     flags = FdFlags(0)
     type = FileType.UNKNOWN
 
+    def __init__(self) -> None:
+        self.rights = self.ability
+
     def read(self, _buffers: Sequence[memoryview]) -> int:
         """Fills the buffers in order; returns the bytes read, 0 at the end."""
-        raise ErrnoError(Errno.EBADF)
+        raise ErrnoError(self.no_data)
 
     def write(self, _buffers: Sequence[memoryview]) -> int:
         """Writes the buffers in order; returns the bytes written."""
-        raise ErrnoError(Errno.EBADF)
+        raise ErrnoError(self.no_data)
+
+    def read_at(self, _buffers: Sequence[memoryview], _offset: int) -> int:
+        """Like `read`, from an offset; leaves the position alone."""
+        raise ErrnoError(self.no_position)
+
+    def write_at(self, _buffers: Sequence[memoryview], _offset: int) -> int:
+        """Like `write`, at an offset; leaves the position alone."""
+        raise ErrnoError(self.no_position)
+
+    def seek(self, _offset: int, _whence: int) -> int:
+        """Moves the position, by a Whence; returns the new one."""
+        raise ErrnoError(self.no_position)
+
+    def set_flags(self, flags: FdFlags) -> None:
+        """A stream always appends, so that flag means nothing; no other can be had."""
+        if flags & ~FdFlags.APPEND:
+            raise ErrnoError(Errno.ENOTSUP)
+
+    def status(self) -> Status:
+        """About the file behind it; all zero but the type where there is no file."""
+        return Status(0, 0, self.type, 0, 0, 0, 0, 0)
+
+    def set_size(self, _size: int) -> None:
+        raise ErrnoError(Errno.EINVAL)
+
+    def set_times(self, _times: Times) -> None:
+        raise ErrnoError(Errno.EINVAL)
+
+    def allocate(self, _offset: int, _length: int) -> None:
+        """Makes sure that there is room for these bytes; the file grows if it is shorter."""
+        raise ErrnoError(self.no_position)
+
+    def advise(self, _offset: int, _length: int, _advice: int) -> None:
+        """Says how these bytes will be used, by a number that WASI and Linux share."""
+        raise ErrnoError(self.no_position)
+
+    def sync(self, only_data: bool) -> None:  # noqa: ARG002
+        """Waits until what was written is on the disk."""
+        raise ErrnoError(Errno.EINVAL)
 
     def host_descriptor(self) -> int | None:
         """The host's descriptor to wait on; None means that reads and writes never wait."""
         return None
 
-    def status(self) -> os.stat_result | None:
-        """The host's record about the file behind it; None where there is no file."""
-        host = self.host_descriptor()
-        return None if host is None else os.fstat(host)
+    def available(self) -> int:
+        """The bytes that can be read without waiting, or 1 where nobody knows."""
+        return 1
+
+    def close(self) -> None:
+        """Lets go of what the guest opened. What the host handed in stays open for the host."""
+
+
+def host_status(result: os.stat_result) -> Status:
+    """What a program may know of the host's record of a file."""
+    return Status(
+        result.st_dev,
+        result.st_ino,
+        file_type(result.st_mode),
+        result.st_nlink,
+        result.st_size,
+        *(time & MAX_U64 for time in (result.st_atime_ns, result.st_mtime_ns, result.st_ctime_ns)),
+    )
 
 
 class DescriptorTable:
@@ -69,28 +153,43 @@ class DescriptorTable:
             raise ErrnoError(Errno.EBADF) from None
 
     def require(self, number: int, rights: Rights) -> Descriptor:
-        """The descriptor, if it has these rights. Raises ErrnoError(EBADF) otherwise."""
+        """The descriptor, unless it lacks rights. Raises ErrnoError: EBADF or ENOTCAPABLE.
+
+        What such a descriptor could never do is not refused here: it has an errno of its own.
+        """
         descriptor = self[number]
-        if rights not in descriptor.rights:
-            raise ErrnoError(Errno.EBADF)
+        missing = rights & descriptor.ability & ~descriptor.rights
+        if missing:
+            # As in POSIX, where a file is open for reading, writing, or both.
+            one_way = missing & (Rights.FD_READ | Rights.FD_WRITE)
+            raise ErrnoError(Errno.EBADF if one_way else Errno.ENOTCAPABLE)
         return descriptor
 
-    def refuse(self, number: int, errno: Errno) -> NoReturn:
-        """Raises ErrnoError: EBADF for a number that is not open, `errno` for one that is."""
-        raise ErrnoError(errno if number in self._entries else Errno.EBADF)
+    def add(self, descriptor: Descriptor) -> int:
+        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE)."""
+        for number in range(_MOST_DESCRIPTORS):
+            if number not in self._entries:
+                self._entries[number] = descriptor
+                return number
+        raise ErrnoError(Errno.EMFILE)
 
     def close(self, number: int) -> None:
-        """Forgets a number. What the host handed in stays open for the host."""
-        del self._entries[self._present(number)]
+        """Forgets a number and closes what the guest opened."""
+        descriptor = self[number]
+        del self._entries[number]
+        descriptor.close()
+
+    def close_all(self) -> None:
+        """Closes what the guest has left open."""
+        while self._entries:
+            _, descriptor = self._entries.popitem()
+            descriptor.close()
 
     def renumber(self, source: int, target: int) -> None:
         """Moves a descriptor over another, which is closed. Both must be open."""
-        self._present(target)
-        entry = self[source]
+        entry, replaced = self[source], self[target]
+        if source == target:
+            return
         del self._entries[source]
         self._entries[target] = entry
-
-    def _present(self, number: int) -> int:
-        if number not in self._entries:
-            raise ErrnoError(Errno.EBADF)
-        return number
+        replaced.close()

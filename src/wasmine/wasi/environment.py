@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from wasmine import Function, Instance, LinkError, Memory, Module
 from wasmine.frozen import Frozen
 from wasmine.wasi.context import Clocks, Context
-from wasmine.wasi.descriptors import DescriptorTable
+from wasmine.wasi.descriptors import Descriptor, DescriptorTable
+from wasmine.wasi.filesystem import Directory
 from wasmine.wasi.guest import GuestMemory
 from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, handler_of, link, names_of
 from wasmine.wasi.process import WasiExit
 from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
 
+Directories = Mapping[str, "str | os.PathLike[str] | Directory"]
 Imports = dict[str, dict[str, Callable[..., int]]]
 
 
 class Environment:
-    """The arguments, environment variables, streams, clocks and randomness of one program.
+    """The arguments, variables, streams, directories, clocks and randomness of one program.
 
     stdin: bytes, text, a Python file or a descriptor; stdout and stderr: a Python file, binary or
     text, a function of bytes or a descriptor. None stands for the process's own stream. Nothing
-    that is handed in is ever closed. Raises TypeError and ValueError for what cannot be used.
+    that is handed in is ever closed.
 
-        environment = Environment(argv=["tool", "-v"], stdin=b"data")
-        instance = environment.instantiate(module)
-        exit_code = environment.start(instance)
+    dirs: what the guest finds at which path: a path of the host, `HostDirectory(path, read_only=True)`
+    or a `MemoryDirectory`. It reaches what is below these and nothing else.
+
+    Raises TypeError and ValueError for what cannot be used, OSError for a directory that cannot be
+    opened.
+
+        with Environment(argv=["tool", "-v"], stdin=b"data", dirs={"/": "work"}) as environment:
+            instance = environment.instantiate(module)
+            exit_code = environment.start(instance)
     """
 
     def __init__(
@@ -38,6 +46,7 @@ class Environment:
         stdout: Sink = None,
         stderr: Sink = None,
         *,
+        dirs: Directories | None = None,
         clocks: Clocks | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -47,6 +56,7 @@ class Environment:
             input_stream(stdin),
             output_stream("stdout", stdout),
             output_stream("stderr", stderr),
+            *granted(dirs or {}),
         )
         self._context = Context(
             [_c_string("argv", argument) for argument in argv],
@@ -65,7 +75,7 @@ class Environment:
         wanted = offered if module is None else _imported(module)
         return {
             snapshot: {
-                name: link(ROWS[name], handler_of(name, snapshot), self._context)
+                name: link(ROWS[name], handler_of(name, snapshot), self._context, snapshot)
                 for name in offered[snapshot]
                 if name in members
             }
@@ -110,6 +120,16 @@ class Environment:
             return exit_.code
         return 0
 
+    def close(self) -> None:
+        """Closes the files that the program has left open."""
+        self._context.descriptors.close_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class Result(Frozen):
     """How a program ended. The streams are empty unless they were captured."""
@@ -127,6 +147,7 @@ def run(
     capture: bool = True,
     *,
     imports: Mapping[str, Mapping[str, Any]] | None = None,
+    dirs: Directories | None = None,
     clocks: Clocks | None = None,
     random: Callable[[int], bytes] = os.urandom,
 ) -> Result:
@@ -142,17 +163,35 @@ def run(
         module = Module(module)
     stdout = bytearray()
     stderr = bytearray()
-    environment = Environment(
+    with Environment(
         argv,
         env,
         stdin,
         stdout.extend if capture else None,
         stderr.extend if capture else None,
+        dirs=dirs,
         clocks=clocks,
         random=random,
-    )
-    exit_code = environment.start(environment.instantiate(module, imports))
+    ) as environment:
+        exit_code = environment.start(environment.instantiate(module, imports))
     return Result(exit_code, bytes(stdout), bytes(stderr))
+
+
+def granted(dirs: Directories) -> list[Descriptor]:
+    """The descriptors of granted directories. Raises TypeError, ValueError or OSError."""
+    if not dirs:
+        return []
+    from wasmine.wasi.directories import OpenDirectory
+    from wasmine.wasi.hostfiles import HostDirectory
+
+    made: list[Descriptor] = []
+    for guest, host in dirs.items():
+        name = _c_string("dirs", guest)
+        if not name:
+            raise ValueError("dirs: a directory needs a path in the guest")
+        directory = host.reopen() if isinstance(host, Directory) else HostDirectory(host)
+        made.append(OpenDirectory(directory, name))
+    return made
 
 
 def _imported(module: Module) -> dict[str, set[str]]:

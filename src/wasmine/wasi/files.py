@@ -1,37 +1,47 @@
-"""The fd_ functions: what can be done with an open descriptor.
-
-The only descriptors are streams: whatever needs a position or a size says so.
-"""
+"""The fd_ functions: what can be done with an open descriptor."""
 
 from __future__ import annotations
 
-from wasmine.wasi.abi import (
-    FDSTAT,
-    FILESTAT,
-    FILESTAT_UNSTABLE,
-    Errno,
-    ErrnoError,
-    FdFlags,
-    Rights,
-)
+from collections.abc import Sequence
+
+from wasmine.wasi.abi import MAX_U64, PREOPENTYPE_DIR, Errno, ErrnoError, FdFlags, FstFlags, Rights
 from wasmine.wasi.context import Context
-from wasmine.wasi.preview1 import UNSTABLE, handler
+from wasmine.wasi.descriptors import Descriptor
+from wasmine.wasi.directories import OpenDirectory, require_directory
+from wasmine.wasi.filesystem import Status, Times
+from wasmine.wasi.preview1 import handler
 
 
 @handler("fd_read")
-def fd_read(wasi: Context, fd: int, iovs: int, iovs_len: int, nread: int) -> None:
-    descriptor = wasi.descriptors.require(fd, Rights.FD_READ)
-    buffers = wasi.memory.buffers(iovs, iovs_len)
-    wasi.memory.check(nread, 4)  # data must not get lost for want of a place for their number
-    wasi.memory.write_u32(nread, descriptor.read(buffers))
+def fd_read(wasi: Context, fd: int, iovs: Sequence[memoryview]) -> int:
+    return wasi.descriptors.require(fd, Rights.FD_READ).read(iovs)
 
 
 @handler("fd_write")
-def fd_write(wasi: Context, fd: int, iovs: int, iovs_len: int, nwritten: int) -> None:
-    descriptor = wasi.descriptors.require(fd, Rights.FD_WRITE)
-    buffers = wasi.memory.buffers(iovs, iovs_len)
-    wasi.memory.check(nwritten, 4)
-    wasi.memory.write_u32(nwritten, descriptor.write(buffers))
+def fd_write(wasi: Context, fd: int, iovs: Sequence[memoryview]) -> int:
+    return wasi.descriptors.require(fd, Rights.FD_WRITE).write(iovs)
+
+
+@handler("fd_pread")
+def fd_pread(wasi: Context, fd: int, iovs: Sequence[memoryview], offset: int) -> int:
+    return wasi.descriptors.require(fd, Rights.FD_READ).read_at(iovs, offset)
+
+
+@handler("fd_pwrite")
+def fd_pwrite(wasi: Context, fd: int, iovs: Sequence[memoryview], offset: int) -> int:
+    return wasi.descriptors.require(fd, Rights.FD_WRITE).write_at(iovs, offset)
+
+
+@handler("fd_seek")
+def fd_seek(wasi: Context, fd: int, offset: int, whence: int) -> int:
+    if whence > 2:
+        raise ErrnoError(Errno.EINVAL)
+    return wasi.descriptors.require(fd, Rights.FD_SEEK).seek(offset, whence)
+
+
+@handler("fd_tell")
+def fd_tell(wasi: Context, fd: int) -> int:
+    return wasi.descriptors.require(fd, Rights.FD_TELL).seek(0, 1)
 
 
 @handler("fd_close")
@@ -45,17 +55,16 @@ def fd_renumber(wasi: Context, fd: int, to: int) -> None:
 
 
 @handler("fd_fdstat_get")
-def fd_fdstat_get(wasi: Context, fd: int, stat: int) -> None:
+def fd_fdstat_get(wasi: Context, fd: int) -> tuple[int, int, int, int]:
     entry = wasi.descriptors[fd]
-    wasi.memory.write(stat, FDSTAT.pack(entry.type, entry.flags, entry.rights, entry.inheriting))
+    return entry.type, entry.flags, entry.rights, entry.inheriting
 
 
 @handler("fd_fdstat_set_flags")
 def fd_fdstat_set_flags(wasi: Context, fd: int, flags: int) -> None:
-    """A stream always appends, so that flag means nothing; no other can be had."""
-    wasi.descriptors.require(fd, Rights.FD_FDSTAT_SET_FLAGS)
-    if flags & ~FdFlags.APPEND:
-        raise ErrnoError(Errno.ENOTSUP)
+    if flags >= FdFlags.SYNC << 1:
+        raise ErrnoError(Errno.EINVAL)
+    wasi.descriptors.require(fd, Rights.FD_FDSTAT_SET_FLAGS).set_flags(FdFlags(flags))
 
 
 @handler("fd_fdstat_set_rights")
@@ -69,44 +78,77 @@ def fd_fdstat_set_rights(wasi: Context, fd: int, base: int, inheriting: int) -> 
 
 
 @handler("fd_filestat_get")
-def fd_filestat_get(wasi: Context, fd: int, stat: int) -> None:
-    kind, links, numbers = _status(wasi, fd)
-    device, inode, *rest = numbers
-    wasi.memory.write(stat, FILESTAT.pack(device, inode, kind, links, *rest))
+def fd_filestat_get(wasi: Context, fd: int) -> Status:
+    return wasi.descriptors.require(fd, Rights.FD_FILESTAT_GET).status()
 
 
-@handler("fd_filestat_get", snapshot=UNSTABLE)
-def fd_filestat_get_unstable(wasi: Context, fd: int, stat: int) -> None:
-    kind, links, numbers = _status(wasi, fd)
-    device, inode, *rest = numbers
-    wasi.memory.write(stat, FILESTAT_UNSTABLE.pack(device, inode, kind, links, *rest))
+@handler("fd_filestat_set_size")
+def fd_filestat_set_size(wasi: Context, fd: int, size: int) -> None:
+    wasi.descriptors.require(fd, Rights.FD_FILESTAT_SET_SIZE).set_size(size)
 
 
-def _status(wasi: Context, fd: int) -> tuple[int, int, tuple[int, ...]]:
-    """File type, links, and: device, inode, size, access, modification and change time.
-
-    All zero but the type for a stream that is no file. The host's device and inode numbers are not
-    the program's business; a stream has none of its own.
-    """
-    entry = wasi.descriptors.require(fd, Rights.FD_FILESTAT_GET)
-    status = entry.status()
-    if status is None:
-        return entry.type, 0, (0, 0, 0, 0, 0, 0)
-    times = (status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns)
-    return entry.type, 1, (0, 0, status.st_size, *times)
+@handler("fd_filestat_set_times")
+def fd_filestat_set_times(wasi: Context, fd: int, atim: int, mtim: int, fst_flags: int) -> None:
+    descriptor = wasi.descriptors.require(fd, Rights.FD_FILESTAT_SET_TIMES)
+    descriptor.set_times(new_times(wasi, atim, mtim, fst_flags))
 
 
-@handler("fd_seek", "fd_tell", "fd_pread", "fd_pwrite", "fd_advise", "fd_allocate")
-def no_position(wasi: Context, fd: int, *_: int) -> None:
-    wasi.descriptors.refuse(fd, Errno.ESPIPE)
+def new_times(wasi: Context, accessed: int, modified: int, flags: int) -> Times:
+    """What times are to be set. Raises ErrnoError(EINVAL) for flags that contradict each other."""
+    both = (FstFlags.ATIM | FstFlags.ATIM_NOW, FstFlags.MTIM | FstFlags.MTIM_NOW)
+    if flags >= FstFlags.MTIM_NOW << 1 or any(flags & pair == pair for pair in both):
+        raise ErrnoError(Errno.EINVAL)
+    now = wasi.clocks.realtime() & MAX_U64
+    return Times(
+        accessed if flags & FstFlags.ATIM else now if flags & FstFlags.ATIM_NOW else None,
+        modified if flags & FstFlags.MTIM else now if flags & FstFlags.MTIM_NOW else None,
+    )
 
 
-@handler("fd_datasync", "fd_sync", "fd_filestat_set_size", "fd_filestat_set_times")
-def no_storage(wasi: Context, fd: int, *_: int) -> None:
-    wasi.descriptors.refuse(fd, Errno.EINVAL)
+@handler("fd_advise")
+def fd_advise(wasi: Context, fd: int, offset: int, length: int, advice: int) -> None:
+    if advice > 5:
+        raise ErrnoError(Errno.EINVAL)
+    wasi.descriptors.require(fd, Rights.FD_ADVISE).advise(offset, length, advice)
 
 
-@handler("fd_prestat_get", "fd_prestat_dir_name")
-def no_directory(wasi: Context, fd: int, *_: int) -> None:
-    """EBADF ends the search for granted directories with which every libc begins."""
-    wasi.descriptors.refuse(fd, Errno.EBADF)
+@handler("fd_allocate")
+def fd_allocate(wasi: Context, fd: int, offset: int, length: int) -> None:
+    wasi.descriptors.require(fd, Rights.FD_ALLOCATE).allocate(offset, length)
+
+
+@handler("fd_sync")
+def fd_sync(wasi: Context, fd: int) -> None:
+    wasi.descriptors.require(fd, Rights.FD_SYNC).sync(only_data=False)
+
+
+@handler("fd_datasync")
+def fd_datasync(wasi: Context, fd: int) -> None:
+    wasi.descriptors.require(fd, Rights.FD_DATASYNC).sync(only_data=True)
+
+
+@handler("fd_prestat_get")
+def fd_prestat_get(wasi: Context, fd: int) -> tuple[int, int]:
+    return PREOPENTYPE_DIR, len(_granted_name(wasi.descriptors[fd]))
+
+
+@handler("fd_prestat_dir_name")
+def fd_prestat_dir_name(wasi: Context, fd: int, path: memoryview) -> None:
+    name = _granted_name(wasi.descriptors[fd])
+    if len(path) < len(name):
+        raise ErrnoError(Errno.ENAMETOOLONG)
+    path[: len(name)] = name
+
+
+def _granted_name(descriptor: Descriptor) -> bytes:
+    """Raises ErrnoError(EBADF), which ends the search for granted directories of every libc."""
+    if not isinstance(descriptor, OpenDirectory) or descriptor.name is None:
+        raise ErrnoError(Errno.EBADF)
+    return descriptor.name
+
+
+@handler("fd_readdir")
+def fd_readdir(wasi: Context, fd: int, buf: memoryview, cookie: int) -> int:
+    data = require_directory(wasi, fd, Rights.FD_READDIR).list(cookie, len(buf))
+    buf[: len(data)] = data
+    return len(data)

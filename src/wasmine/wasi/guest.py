@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from wasmine.wasi.abi import IOV_MAX, IOVEC, MAX_U32, U32, U64, Errno, ErrnoError
+from wasmine.wasi.abi import IOV_MAX, IOVEC, MAX_U32, PATH_MAX, Errno, ErrnoError
 
 
 class LinearMemory(Protocol):
@@ -50,11 +50,18 @@ class GuestMemory:
         if self._memory is None or address + length > self._memory.data_size:
             raise ErrnoError(Errno.EFAULT)
 
-    def write_u32(self, address: int, value: int) -> None:
-        self.write(address, U32.pack(value))
-
-    def write_u64(self, address: int, value: int) -> None:
-        self.write(address, U64.pack(value))
+    def path(self, address: int, length: int) -> bytes:
+        """A path, in UTF-8. Raises ErrnoError: EFAULT, ENAMETOOLONG, EINVAL, EILSEQ."""
+        if length >= PATH_MAX:
+            raise ErrnoError(Errno.ENAMETOOLONG)
+        path = self.read(address, length)
+        if b"\0" in path:
+            raise ErrnoError(Errno.EINVAL)
+        try:
+            path.decode()
+        except UnicodeDecodeError:
+            raise ErrnoError(Errno.EILSEQ) from None
+        return path
 
     def buffers(self, iovs: int, count: int) -> list[memoryview]:
         """Views of the buffers that `count` (address, length) pairs describe, empty ones left out.

@@ -56,26 +56,24 @@ class _Event(Frozen):
 
 
 @handler("poll_oneoff")
-def poll_oneoff(wasi: Context, subscriptions: int, events: int, count: int, nevents: int) -> None:
-    _poll(wasi, (SUBSCRIPTION, SUBSCRIPTION_CLOCK), subscriptions, events, count, nevents)
+def poll_oneoff(wasi: Context, subscriptions: int, events: int, count: int) -> int:
+    return _poll(wasi, (SUBSCRIPTION, SUBSCRIPTION_CLOCK), subscriptions, events, count)
 
 
 @handler("poll_oneoff", snapshot=UNSTABLE)
-def poll_oneoff_unstable(
-    wasi: Context, subscriptions: int, events: int, count: int, nevents: int
-) -> None:
+def poll_oneoff_unstable(wasi: Context, subscriptions: int, events: int, count: int) -> int:
     layout = (SUBSCRIPTION_UNSTABLE, SUBSCRIPTION_CLOCK_UNSTABLE)
-    _poll(wasi, layout, subscriptions, events, count, nevents)
+    return _poll(wasi, layout, subscriptions, events, count)
 
 
-def _poll(wasi: Context, layout: tuple[Struct, Struct], *arguments: int) -> None:
-    subscriptions, events, count, nevents = arguments
+def _poll(
+    wasi: Context, layout: tuple[Struct, Struct], subscriptions: int, events: int, count: int
+) -> int:
     if not 0 < count <= _MAX_SUBSCRIPTIONS:
         raise ErrnoError(Errno.EINVAL)
     record, clock = layout
     data = wasi.memory.read(subscriptions, count * record.size)
     wasi.memory.check(events, count * EVENT.size)
-    wasi.memory.check(nevents, U32.size)
     waiting: list[_Subscription] = []
     ready: list[_Event] = []
     for userdata, kind, union in record.iter_unpack(data):
@@ -85,7 +83,7 @@ def _poll(wasi: Context, layout: tuple[Struct, Struct], *arguments: int) -> None
             ready.append(_Event(userdata, kind, error.errno))
     ready += _wait(wasi, waiting, at_once=bool(ready))
     wasi.memory.write(events, b"".join(event.pack() for event in ready))
-    wasi.memory.write_u32(nevents, len(ready))
+    return len(ready)
 
 
 def _subscribe(
@@ -100,7 +98,10 @@ def _subscribe(
     if kind not in _RIGHTS:
         raise ErrnoError(Errno.EINVAL)
     (fd,) = U32.unpack_from(union)
-    descriptor = wasi.descriptors.require(fd, _RIGHTS[EventType(kind)])
+    rights = _RIGHTS[EventType(kind)]
+    descriptor = wasi.descriptors.require(fd, rights)
+    if rights not in descriptor.ability:
+        raise ErrnoError(Errno.EBADF)
     return _Subscription(userdata, kind, host=descriptor.host_descriptor())
 
 

@@ -1,21 +1,32 @@
 """The functions of WASI preview 1: one row each, and how Python handlers are bound to rows.
 
-A handler takes the Context and the row's parameters, already unsigned where the row says so. It
-returns when all is well and raises ErrnoError, or OSError, when not. Any other exception is the
-host's and comes out of the outermost call into the program.
+A handler takes the Context and the row's parameters, as numbers, bytes or views of guest memory, and
+returns the row's results, which are written for it. It raises ErrnoError, or OSError, when it fails.
+Any other exception is the host's and comes out of the outermost call into the program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from operator import and_
-from typing import Concatenate, Final, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from wasmine.errors import InternalError
 from wasmine.frozen import Frozen
 from wasmine.types import I32, I64, FunctionType
-from wasmine.wasi.abi import ErrnoError, errno_of
+from wasmine.wasi.abi import (
+    FDSTAT,
+    FILESTAT,
+    FILESTAT_UNSTABLE,
+    PRESTAT,
+    U16,
+    U32,
+    U64,
+    Errno,
+    ErrnoError,
+    errno_of,
+)
 from wasmine.wasi.context import Context
 
 SNAPSHOT: Final = "wasi_snapshot_preview1"
@@ -25,67 +36,94 @@ _U32 = 0xFFFFFFFF
 _U64 = 0xFFFFFFFFFFFFFFFF
 _SIGNED = -1
 
-# Kind of parameter: its WebAssembly type, and the mask that makes the signed integer which
-# arrives the number that is meant.
-_KINDS: Final = {
-    "u32": (I32, _U32),
-    "u64": (I64, _U64),
-    "s64": (I64, _SIGNED),
-    "fd": (I32, _U32),
-    "ptr": (I32, _U32),
-    "size": (I32, _U32),
-    "flags": (I32, _U32),
-    "rights": (I64, _U64),
-    "time": (I64, _U64),
+# Kind of parameter: the masks that make the signed integers which arrive the numbers that are
+# meant, and what becomes of them. The number itself where there is nothing to do.
+_KINDS: Final[dict[str, tuple[tuple[int, ...], str | None]]] = {
+    "u32": ((_U32,), None),
+    "u64": ((_U64,), None),
+    "s64": ((_SIGNED,), None),
+    "fd": ((_U32,), None),
+    "ptr": ((_U32,), None),
+    "size": ((_U32,), None),
+    "time": ((_U64,), None),
+    "rights": ((_U64,), None),
+    "clock": ((_U32,), None),
+    "whence": ((_U32,), None),
+    "advice": ((_U32,), None),
+    "lookupflags": ((_U32,), None),
+    "oflags": ((_U32,), None),
+    "fdflags": ((_U32,), None),
+    "fstflags": ((_U32,), None),
+    "riflags": ((_U32,), None),
+    "siflags": ((_U32,), None),
+    "sdflags": ((_U32,), None),
+    # pairs of address and number, as methods of GuestMemory read them
+    "path": ((_U32, _U32), "path"),
+    "buffer": ((_U32, _U32), "buffer"),
+    "iovs": ((_U32, _U32), "buffers"),
+    "ciovs": ((_U32, _U32), "buffers"),
 }
+
+# Kind of result: how it is written to the address that the program passed for it.
+_RESULTS: Final = {
+    "u16": U16,
+    "size": U32,
+    "fd": U32,
+    "u64": U64,
+    "time": U64,
+    "fdstat": FDSTAT,
+    "filestat": FILESTAT,
+    "prestat": PRESTAT,
+}
+_RESULTS_UNSTABLE: Final = {**_RESULTS, "filestat": FILESTAT_UNSTABLE}
 
 _ROWS: Final = """
 args_get                 argv:ptr argv_buf:ptr
-args_sizes_get           argc:ptr argv_buf_size:ptr
+args_sizes_get           -> argc:size argv_buf_size:size
 environ_get              environ:ptr environ_buf:ptr
-environ_sizes_get        count:ptr buf_size:ptr
-clock_res_get            clock:u32 resolution:ptr
-clock_time_get           clock:u32 precision:time timestamp:ptr
-fd_advise                fd:fd offset:u64 length:u64 advice:u32
+environ_sizes_get        -> count:size buf_size:size
+clock_res_get            clock:clock -> resolution:time
+clock_time_get           clock:clock precision:time -> timestamp:time
+fd_advise                fd:fd offset:u64 length:u64 advice:advice
 fd_allocate              fd:fd offset:u64 length:u64
 fd_close                 fd:fd
 fd_datasync              fd:fd
-fd_fdstat_get            fd:fd stat:ptr
-fd_fdstat_set_flags      fd:fd flags:flags
+fd_fdstat_get            fd:fd -> stat:fdstat
+fd_fdstat_set_flags      fd:fd flags:fdflags
 fd_fdstat_set_rights     fd:fd base:rights inheriting:rights
-fd_filestat_get          fd:fd stat:ptr
+fd_filestat_get          fd:fd -> stat:filestat
 fd_filestat_set_size     fd:fd size:u64
-fd_filestat_set_times    fd:fd atim:time mtim:time fst_flags:flags
-fd_pread                 fd:fd iovs:ptr iovs_len:size offset:u64 nread:ptr
-fd_prestat_get           fd:fd prestat:ptr
-fd_prestat_dir_name      fd:fd path:ptr path_len:size
-fd_pwrite                fd:fd iovs:ptr iovs_len:size offset:u64 nwritten:ptr
-fd_read                  fd:fd iovs:ptr iovs_len:size nread:ptr
-fd_readdir               fd:fd buf:ptr buf_len:size cookie:u64 bufused:ptr
+fd_filestat_set_times    fd:fd atim:time mtim:time fst_flags:fstflags
+fd_pread                 fd:fd iovs:iovs offset:u64 -> nread:size
+fd_prestat_get           fd:fd -> prestat:prestat
+fd_prestat_dir_name      fd:fd path:buffer
+fd_pwrite                fd:fd iovs:ciovs offset:u64 -> nwritten:size
+fd_read                  fd:fd iovs:iovs -> nread:size
+fd_readdir               fd:fd buf:buffer cookie:u64 -> bufused:size
 fd_renumber              fd:fd to:fd
-fd_seek                  fd:fd offset:s64 whence:u32 newoffset:ptr
+fd_seek                  fd:fd offset:s64 whence:whence -> newoffset:u64
 fd_sync                  fd:fd
-fd_tell                  fd:fd offset:ptr
-fd_write                 fd:fd iovs:ptr iovs_len:size nwritten:ptr
-path_create_directory    fd:fd path:ptr path_len:size
-path_filestat_get        fd:fd flags:flags path:ptr path_len:size stat:ptr
-path_filestat_set_times  fd:fd flags:flags path:ptr path_len:size atim:time mtim:time fst_flags:flags
-path_link                old_fd:fd old_flags:flags old_path:ptr old_path_len:size new_fd:fd new_path:ptr new_path_len:size
-path_open                fd:fd dirflags:flags path:ptr path_len:size oflags:flags base:rights inheriting:rights fdflags:flags opened_fd:ptr
-path_readlink            fd:fd path:ptr path_len:size buf:ptr buf_len:size bufused:ptr
-path_remove_directory    fd:fd path:ptr path_len:size
-path_rename              fd:fd old_path:ptr old_path_len:size new_fd:fd new_path:ptr new_path_len:size
-path_symlink             old_path:ptr old_path_len:size fd:fd new_path:ptr new_path_len:size
-path_unlink_file         fd:fd path:ptr path_len:size
-poll_oneoff              subscriptions:ptr events:ptr count:size nevents:ptr
+fd_tell                  fd:fd -> offset:u64
+fd_write                 fd:fd iovs:ciovs -> nwritten:size
+path_create_directory    fd:fd path:path
+path_filestat_get        fd:fd flags:lookupflags path:path -> stat:filestat
+path_filestat_set_times  fd:fd flags:lookupflags path:path atim:time mtim:time fst_flags:fstflags
+path_link                old_fd:fd old_flags:lookupflags old_path:path new_fd:fd new_path:path
+path_open                fd:fd dirflags:lookupflags path:path oflags:oflags base:rights inheriting:rights fdflags:fdflags -> opened_fd:fd
+path_readlink            fd:fd path:path buf:buffer -> bufused:size
+path_remove_directory    fd:fd path:path
+path_rename              fd:fd old_path:path new_fd:fd new_path:path
+path_symlink             old_path:path fd:fd new_path:path
+path_unlink_file         fd:fd path:path
+poll_oneoff              subscriptions:ptr events:ptr count:size -> nevents:size
 proc_exit                code:u32
 proc_raise               signal:u32
 sched_yield
-random_get               buf:ptr buf_len:size
-sock_accept              fd:fd flags:flags accepted_fd:ptr
-sock_recv                fd:fd ri_data:ptr ri_data_len:size ri_flags:flags ro_datalen:ptr ro_flags:ptr
-sock_send                fd:fd si_data:ptr si_data_len:size si_flags:flags so_datalen:ptr
-sock_shutdown            fd:fd how:flags
+random_get               buf:buffer
+sock_accept              fd:fd flags:fdflags -> accepted_fd:fd
+sock_recv                fd:fd ri_data:iovs ri_flags:riflags -> ro_datalen:size ro_flags:u16
+sock_send                fd:fd si_data:ciovs si_flags:siflags -> so_datalen:size
+sock_shutdown            fd:fd how:sdflags
 """
 
 # The one function that never returns, and so has no errno.
@@ -95,61 +133,67 @@ _NOT_IN_UNSTABLE: Final = frozenset({"sock_accept"})
 
 
 class Row(Frozen):
-    """One function: its name, and name and kind of each parameter."""
+    """One function: name and kind of each parameter, and of each result besides the errno."""
 
     name: str
     parameters: tuple[str, ...]
     kinds: tuple[str, ...]
-
-    @property
-    def type(self) -> FunctionType:
-        results = () if self.name in _WITHOUT_RESULT else (I32,)
-        return FunctionType(tuple(_KINDS[kind][0] for kind in self.kinds), results)
+    results: tuple[str, ...] = ()
+    result_kinds: tuple[str, ...] = ()
 
     @property
     def masks(self) -> tuple[int, ...]:
-        return tuple(_KINDS[kind][1] for kind in self.kinds)
+        """For each integer that the program passes, addresses of results included."""
+        own = (mask for kind in self.kinds for mask in _KINDS[kind][0])
+        return (*own, *(_U32 for _ in self.results))
+
+    @property
+    def type(self) -> FunctionType:
+        params = tuple(I32 if mask == _U32 else I64 for mask in self.masks)
+        return FunctionType(params, () if self.name in _WITHOUT_RESULT else (I32,))
 
 
 def _parse(line: str) -> Row:
     name, *fields = line.split()
-    parameters = [field.partition(":") for field in fields]
-    return Row(name, tuple(p[0] for p in parameters), tuple(p[2] for p in parameters))
+    if "->" not in fields:
+        fields.append("->")
+    arrow = fields.index("->")
+    columns = []
+    for part in (fields[:arrow], fields[arrow + 1 :]):
+        pairs = [field.partition(":") for field in part]
+        columns += [tuple(pair[0] for pair in pairs), tuple(pair[2] for pair in pairs)]
+    return Row(name, *columns)
 
 
 ROWS: Final = {row.name: row for row in map(_parse, _ROWS.strip().splitlines())}
 
 P = ParamSpec("P")
-Handler = Callable[..., None]
+R = TypeVar("R")
+Handler = Callable[..., Any]
 _handlers: dict[tuple[str, str], Handler] = {}
-
-_VARARGS: Final = 4
-"""inspect.CO_VARARGS, without all that comes with importing that module."""
 
 
 def handler(
-    *names: str, snapshot: str = SNAPSHOT
-) -> Callable[[Callable[Concatenate[Context, P], None]], Callable[Concatenate[Context, P], None]]:
-    """Binds a function to rows. `snapshot` is UNSTABLE for those that differ there.
+    name: str, snapshot: str = SNAPSHOT
+) -> Callable[[Callable[Concatenate[Context, P], R]], Callable[Concatenate[Context, P], R]]:
+    """Binds a function to a row. `snapshot` is UNSTABLE for one that differs there.
 
     Raises InternalError for an unknown row, one bound before, and parameters named otherwise than
-    in the row; a handler with `*arguments` serves rows of any parameters.
+    in the row.
     """
 
     def bind(
-        function: Callable[Concatenate[Context, P], None],
-    ) -> Callable[Concatenate[Context, P], None]:
+        function: Callable[Concatenate[Context, P], R],
+    ) -> Callable[Concatenate[Context, P], R]:
         code = function.__code__
         expected = code.co_varnames[1 : code.co_argcount]
-        any_parameters = bool(code.co_flags & _VARARGS)
-        for name in names:
-            if name not in ROWS:
-                raise InternalError(f"WASI has no function {name}")
-            if (snapshot, name) in _handlers:
-                raise InternalError(f"WASI function {name} is bound twice")
-            if not any_parameters and expected != ROWS[name].parameters:
-                raise InternalError(f"WASI function {name}: parameters differ from its row")
-            _handlers[snapshot, name] = function
+        if name not in ROWS:
+            raise InternalError(f"WASI has no function {name}")
+        if (snapshot, name) in _handlers:
+            raise InternalError(f"WASI function {name} is bound twice")
+        if expected != ROWS[name].parameters:
+            raise InternalError(f"WASI function {name}: parameters differ from its row")
+        _handlers[snapshot, name] = function
         return function
 
     return bind
@@ -161,7 +205,6 @@ _TOPICS: Final = {
     "clock": "clocks",
     "environ": "process",
     "fd": "files",
-    "fd_readdir": "paths",
     "path": "paths",
     "poll": "polling",
     "proc": "process",
@@ -194,18 +237,108 @@ def functions(snapshot: str) -> dict[str, tuple[Row, Handler]]:
     return {name: (ROWS[name], handler_of(name, snapshot)) for name in names_of(snapshot)}
 
 
-def link(row: Row, function: Handler, context: Context) -> Callable[..., int]:
+Trace = Callable[[Row, Sequence[Any], Errno | BaseException, Any], object]
+"""Told of each call: its row, its arguments, how it ended, and what the handler returned."""
+
+
+def link(
+    row: Row,
+    function: Handler,
+    context: Context,
+    snapshot: str = SNAPSHOT,
+    trace: Trace | None = None,
+) -> Callable[..., int]:
     """The import: takes the guest's integers, returns the errno."""
-    masks = row.masks
+    read, write = _reader(row, context), _writer(row, context, snapshot)
 
     def call(*arguments: int) -> int:
         try:
-            function(context, *map(and_, arguments, masks))
+            values, addresses = read(arguments)
+            write(addresses, function(context, *values))
         except ErrnoError as error:
             return error.errno.value
         except OSError as error:
             return errno_of(error).value
         return 0
 
-    call.__name__ = call.__qualname__ = row.name
+    linked = call if trace is None else _traced(row, function, context, read, write, trace)
+    linked.__name__ = linked.__qualname__ = row.name
+    return linked
+
+
+Read = Callable[[Sequence[int]], tuple[Sequence[Any], Sequence[int]]]
+Write = Callable[[Sequence[int], Any], None]
+
+
+def _traced(
+    row: Row, function: Handler, context: Context, read: Read, write: Write, trace: Trace
+) -> Callable[..., int]:
+    """Like `call` in `link`, and tells of it, whatever comes of it."""
+
+    def call(*arguments: int) -> int:
+        values: Sequence[Any] = arguments
+        result = None
+        ending = Errno.SUCCESS
+        try:
+            values, addresses = read(arguments)
+            result = function(context, *values)
+            write(addresses, result)
+        except ErrnoError as error:
+            ending = error.errno
+        except OSError as error:
+            ending = errno_of(error)
+        except BaseException as error:
+            trace(row, values, error, result)
+            raise
+        trace(row, values, ending, result)
+        return ending.value
+
     return call
+
+
+def _reader(row: Row, context: Context) -> Read:
+    """Makes the handler's arguments, and the addresses of results, of the guest's integers.
+
+    All places for results are known to be in memory before anything happens: no data is lost for
+    want of a place for its length.
+    """
+    masks = row.masks
+    steps = []
+    count = 0
+    for kind in row.kinds:
+        steps.append((count, _KINDS[kind][1]))
+        count += len(_KINDS[kind][0])
+    plain = all(method is None for _, method in steps)
+    sizes = [_RESULTS[kind].size for kind in row.result_kinds]
+
+    def read(arguments: Sequence[int]) -> tuple[Sequence[Any], Sequence[int]]:
+        numbers = list(map(and_, arguments, masks))
+        values: list[Any] = numbers[:count] if plain else []
+        if not plain:
+            for start, method in steps:
+                value = numbers[start]
+                values.append(
+                    value
+                    if method is None
+                    else getattr(context.memory, method)(value, numbers[start + 1])
+                )
+        addresses = numbers[count:]
+        for address, size in zip(addresses, sizes, strict=True):
+            context.memory.check(address, size)
+        return values, addresses
+
+    return read
+
+
+def _writer(row: Row, context: Context, snapshot: str) -> Write:
+    """Writes what a handler returned: a number or a record, or a tuple where there are several."""
+    table = _RESULTS if snapshot == SNAPSHOT else _RESULTS_UNSTABLE
+    layouts = [table[kind] for kind in row.result_kinds]
+
+    def write(addresses: Sequence[int], returned: Any) -> None:
+        results = (returned,) if len(layouts) == 1 else returned
+        for address, layout, result in zip(addresses, layouts, results, strict=True):
+            fields = result if isinstance(result, tuple) else (result,)
+            context.memory.write(address, layout.pack(*fields))
+
+    return write if layouts else lambda _addresses, _returned: None

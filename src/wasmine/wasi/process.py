@@ -32,8 +32,8 @@ def args_get(wasi: Context, argv: int, argv_buf: int) -> None:
 
 
 @handler("args_sizes_get")
-def args_sizes_get(wasi: Context, argc: int, argv_buf_size: int) -> None:
-    _write_sizes(wasi, wasi.arguments, argc, argv_buf_size)
+def args_sizes_get(wasi: Context) -> tuple[int, int]:
+    return _sizes(wasi.arguments)
 
 
 @handler("environ_get")
@@ -42,8 +42,8 @@ def environ_get(wasi: Context, environ: int, environ_buf: int) -> None:
 
 
 @handler("environ_sizes_get")
-def environ_sizes_get(wasi: Context, count: int, buf_size: int) -> None:
-    _write_sizes(wasi, wasi.environment, count, buf_size)
+def environ_sizes_get(wasi: Context) -> tuple[int, int]:
+    return _sizes(wasi.environment)
 
 
 @handler("proc_exit")
@@ -63,15 +63,14 @@ def sched_yield(_: Context) -> None:
 
 
 @handler("random_get")
-def random_get(wasi: Context, buf: int, buf_len: int) -> None:
+def random_get(wasi: Context, buf: memoryview) -> None:
     """Raises ValueError when the source that the host gave returns another number of bytes."""
-    buffer = wasi.memory.buffer(buf, buf_len)
-    for start in range(0, buf_len, _RANDOM_PIECE):
-        length = min(_RANDOM_PIECE, buf_len - start)
+    for start in range(0, len(buf), _RANDOM_PIECE):
+        length = min(_RANDOM_PIECE, len(buf) - start)
         data = wasi.random(length)
         if len(data) != length:
             raise ValueError(f"random: asked for {length} bytes, got {len(data)}")
-        buffer[start : start + length] = data
+        buf[start : start + length] = data
 
 
 def _write_strings(wasi: Context, strings: Sequence[bytes], array: int, buffer: int) -> None:
@@ -84,6 +83,6 @@ def _write_strings(wasi: Context, strings: Sequence[bytes], array: int, buffer: 
     wasi.memory.write(array, pack(f"<{len(addresses)}I", *addresses))
 
 
-def _write_sizes(wasi: Context, strings: Sequence[bytes], count: int, size: int) -> None:
-    wasi.memory.write_u32(count, len(strings))
-    wasi.memory.write_u32(size, sum(len(string) + 1 for string in strings))
+def _sizes(strings: Sequence[bytes]) -> tuple[int, int]:
+    """How many there are, and their length with the zero bytes."""
+    return len(strings), sum(len(string) + 1 for string in strings)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from wasmine.wasi.abi import Errno, ErrnoError, Rights
-from wasmine.wasi.descriptors import Descriptor, file_type
+from wasmine.wasi.descriptors import Descriptor, file_type, host_status
+from wasmine.wasi.filesystem import Status
 
 
 class Readable(Protocol):
@@ -58,6 +59,7 @@ class _HostStream(Descriptor):
     """
 
     def __init__(self, host: int, file: io.IOBase | None = None) -> None:
+        super().__init__()
         self._host = host
         self._file = file
         self.type = file_type(os.fstat(host).st_mode)
@@ -67,11 +69,15 @@ class _HostStream(Descriptor):
             raise ErrnoError(Errno.EBADF)
         return self._host
 
+    def status(self) -> Status:
+        """The host's device and inode numbers are not the program's business."""
+        return host_status(os.fstat(self.host_descriptor()))._replace(device=0, inode=0, links=1)
+
 
 class _HostInput(_HostStream):
     """Read straight into guest memory."""
 
-    rights = INPUT_RIGHTS
+    ability = INPUT_RIGHTS
 
     def read(self, buffers: Sequence[memoryview]) -> int:
         host = self.host_descriptor()
@@ -81,7 +87,7 @@ class _HostInput(_HostStream):
 class _HostOutput(_HostStream):
     """Written straight from guest memory, after what the Python file still holds."""
 
-    rights = OUTPUT_RIGHTS
+    ability = OUTPUT_RIGHTS
 
     def write(self, buffers: Sequence[memoryview]) -> int:
         host = self.host_descriptor()
@@ -93,9 +99,10 @@ class _HostOutput(_HostStream):
 class _ObjectInput(Descriptor):
     """Bytes from a function, which is asked for at most so many and returns none at the end."""
 
-    rights = INPUT_RIGHTS
+    ability = INPUT_RIGHTS
 
     def __init__(self, source: Callable[[int], bytes]) -> None:
+        super().__init__()
         self._source = source
         self._rest = b""
 
@@ -116,9 +123,10 @@ class _ObjectInput(Descriptor):
 class _ObjectOutput(Descriptor):
     """A function that is given the bytes."""
 
-    rights = OUTPUT_RIGHTS
+    ability = OUTPUT_RIGHTS
 
     def __init__(self, sink: Callable[[bytes], object]) -> None:
+        super().__init__()
         self._sink = sink
 
     def write(self, buffers: Sequence[memoryview]) -> int:
