@@ -29,7 +29,7 @@ EXPORTS = {
     "simd": ("capacity", "track", "mix", "loudest"),
 }
 EXTRA_FLAGS = {"simd": ("-msimd128", "-O3")}
-PROGRAMS = ("hello",)
+PROGRAMS = ("hello", "files")
 
 
 def flags_of(name: str) -> tuple[str, ...]:

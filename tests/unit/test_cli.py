@@ -20,8 +20,10 @@ from wasmine.api.cache import Cache
 from wasmine.api.cachekeys import make_key
 from wasmine.cli import main
 from wasmine.cli.common import UsageError
+from wasmine.cli.run import _directory
 from wasmine.cli.values import format_value, parse_value
 from wasmine.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, ValType, ref
+from wasmine.wasi import HostDirectory
 
 PROGRAMS = Path(__file__).parent.parent / "wasi" / "programs"
 ARGUMENTS = str(PROGRAMS / "arguments.wasm")
@@ -122,6 +124,70 @@ def test_run_passes_arguments_and_environment(command: list[str]) -> None:
 def test_run_ends_with_the_program_s_exit_code(ways: list[str], code: int) -> None:
     outcome = Outcome(*RUN, ENDING, *ways)
     assert (outcome.code, outcome.stderr) == (code, "")
+
+
+FILES = Path(__file__).parents[2] / "examples" / "files"
+
+
+def test_run_grants_directories(tmp_path: Path) -> None:
+    outcome = Outcome(
+        *(*RUN, "--dir", f"{FILES / 'texts'}::/in:ro", "--dir", f"{tmp_path}::/out"),
+        str(FILES / "files.wasm"),
+    )
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout.splitlines() == [
+        "2 files",
+        "/in/new.txt: Read-only file system",
+        "/in/../files.py: Capabilities insufficient",
+        "/etc/passwd: No such file or directory",
+    ]
+    assert (tmp_path / "words.csv").read_text() == "hill.txt,10\nsea.txt,12\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "guest", "host", "read_only"),
+    [
+        ("a", "a", "a", False),
+        ("a:ro", "a", "a", True),
+        ("a::/b", "/b", "a", False),
+        ("a::/b:ro", "/b", "a", True),
+        ("a::ro", "ro", "a", False),
+        ("a:b", "a:b", "a:b", False),
+    ],
+)
+def test_how_directories_are_named(
+    text: str,
+    guest: str,
+    host: str,
+    read_only: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / host).mkdir()
+    path, directory = _directory(text)
+    assert path == guest
+    if read_only:
+        assert isinstance(directory, HostDirectory)
+        assert directory.read_only
+        assert directory.status().inode == (tmp_path / host).stat().st_ino
+    else:
+        assert directory == host
+
+
+def test_run_takes_input_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(b"from a file")
+    echo = str(PROGRAMS / "echo.wasm")
+    assert Outcome(*RUN, "--stdin", str(path), echo).stdout == "from a file"
+    failed(1, "nowhere: No such file", "run", "--stdin", "nowhere", echo)
+    failed(1, "nowhere: No such file", "run", "--dir", "nowhere", echo)
+
+
+def test_run_traces_calls() -> None:
+    outcome = Outcome(*RUN, "--trace-wasi", ENDING, "_Exit", "3")
+    assert (outcome.code, outcome.stdout) == (3, "ending: _Exit\n")
+    assert outcome.stderr.splitlines()[-1] == "proc_exit(code=3) = exit code 3"
 
 
 def test_a_trap_is_reported_with_its_backtrace() -> None:
@@ -417,6 +483,8 @@ def test_wast(tmp_path: Path) -> None:
         (["run"], "the following arguments are required: FILE"),
         (["run", "-O", "9", ARGUMENTS], "invalid choice: '9'"),
         (["run", "--env", "A", ARGUMENTS], "--env A: expected NAME=VALUE"),
+        (["run", "--dir", "::/a", ARGUMENTS], "--dir ::/a: expected HOST[::GUEST][:ro]"),
+        (["run", "--dir", "a::", ARGUMENTS], "--dir a::: expected HOST[::GUEST][:ro]"),
         (["validate", ARGUMENTS, "more"], "unrecognized arguments: more"),
     ],
 )

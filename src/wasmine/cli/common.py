@@ -61,6 +61,9 @@ class Arguments(SimpleNamespace):
 
     compiled: bool = False
     env: Sequence[str] = ()
+    dir: Sequence[str] = ()
+    stdin: str | None = None
+    trace_wasi: bool = False
     invoke: str | None = None
     opt_level: str | None = None
     enable: Sequence[str] = ()

@@ -142,10 +142,11 @@ def _arguments(argv: Sequence[str], stdout: TextIO) -> Arguments:
     from contextlib import redirect_stdout
 
     with redirect_stdout(stdout):  # argparse writes help there
-        return _parser().parse_args(argv, Arguments())
+        return _parser(argv[:1]).parse_args(argv, Arguments())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(named: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for a command, or for all of them where none is named."""
     import argparse
 
     from wasmine import __version__
@@ -164,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wasmine {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    for command in map(_command, _COMMANDS):
+    for command in map(_command, named if set(named) & _COMMANDS.keys() else _COMMANDS):
         sub = commands.add_parser(
             command.name, help=command.text, description=command.text, epilog=_EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,

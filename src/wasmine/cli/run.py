@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from wasmine import Function, Instance, Module
+from wasmine import Function, Instance, Module, wasi
 from wasmine.api.archive import MAGIC
 from wasmine.cli.common import (
     OK,
@@ -26,12 +26,28 @@ from wasmine.wasi import Environment, WasiExit
 if TYPE_CHECKING:
     import argparse
 
+    from wasmine.wasi.filesystem import Directory
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--invoke", metavar="NAME", help="call this export with ARGS as its arguments"
     )
-    parser.add_argument("--env", metavar="NAME=VALUE", action="append", default=[])
+    parser.add_argument(
+        "--env", metavar="NAME=VALUE", action="append", default=[], help="a variable, often"
+    )
+    parser.add_argument(
+        "--dir",
+        metavar="HOST[::GUEST][:ro]",
+        action="append",
+        default=[],
+        help="a directory that the program may use, under the same path or as GUEST;"
+        " with :ro it cannot change anything there",
+    )
+    parser.add_argument("--stdin", metavar="FILE", help="standard input")
+    parser.add_argument(
+        "--trace-wasi", action="store_true", help="tell of each WASI call, on standard error"
+    )
     parser.add_argument(
         "--compiled", action="store_true", help="FILE is what `compile` made, and is trusted"
     )
@@ -42,21 +58,38 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: Arguments, stdout: TextIO, stderr: TextIO) -> int:
-    env = dict(_variable(text) for text in arguments.env)
-    module = _module(arguments)
+    stdin = None if arguments.stdin is None else os.open(arguments.stdin, os.O_RDONLY)
+    try:
+        with _environment(arguments, stdin, stdout, stderr) as environment:
+            instance = environment.instantiate(_module(arguments))
+            if arguments.invoke is None:
+                return environment.start(instance) & 0xFF
+            results = _invoke(instance, arguments.invoke, arguments.arguments)
+    except WasiExit as exit_:
+        return exit_.code & 0xFF
+    finally:
+        if stdin is not None:
+            os.close(stdin)
+    write(stdout, results)
+    return OK
+
+
+def _environment(
+    arguments: Arguments, stdin: int | None, stdout: TextIO, stderr: TextIO
+) -> Environment:
+    """What the options give to the program."""
     program = [os.path.basename(arguments.file)]
     if arguments.invoke is None:
         program += arguments.arguments
-    environment = Environment(program, env, stdout=stdout, stderr=stderr)
-    try:
-        instance = environment.instantiate(module)
-        if arguments.invoke is None:
-            return environment.start(instance) & 0xFF
-        results = _invoke(instance, arguments.invoke, arguments.arguments)
-    except WasiExit as exit_:
-        return exit_.code & 0xFF
-    write(stdout, results)
-    return OK
+    return Environment(
+        program,
+        dict(_variable(text) for text in arguments.env),
+        stdin,
+        stdout,
+        stderr,
+        dirs=dict(_directory(text) for text in arguments.dir),
+        trace=stderr if arguments.trace_wasi else None,
+    )
 
 
 def _module(arguments: Arguments) -> Module:
@@ -79,6 +112,18 @@ def _variable(text: str) -> tuple[str, str]:
     if not name or not equals:
         raise UsageError(f"--env {text}: expected NAME=VALUE")
     return name, value
+
+
+def _directory(text: str) -> tuple[str, str | Directory]:
+    """The guest's path, and what it finds there. Raises OSError if it cannot be opened."""
+    granted, colon, mode = text.rpartition(":")
+    read_only = bool(colon) and mode == "ro" and not granted.endswith(":")
+    host, colons, guest = (granted if read_only else text).partition("::")
+    if not host or (colons and not guest):
+        raise UsageError(f"--dir {text}: expected HOST[::GUEST][:ro]")
+    if not read_only:
+        return guest or host, host
+    return guest or host, wasi.HostDirectory(host, read_only=True)
 
 
 def _invoke(instance: Instance, name: str, texts: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from wasmine import Function, Instance, LinkError, Memory, Module
 from wasmine.frozen import Frozen
@@ -12,9 +12,12 @@ from wasmine.wasi.context import Clocks, Context
 from wasmine.wasi.descriptors import Descriptor, DescriptorTable
 from wasmine.wasi.filesystem import Directory
 from wasmine.wasi.guest import GuestMemory
-from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, handler_of, link, names_of
+from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, Trace, handler_of, link, names_of
 from wasmine.wasi.process import WasiExit
 from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
+
+if TYPE_CHECKING:
+    from wasmine.wasi.trace import LineWriter
 
 Directories = Mapping[str, "str | os.PathLike[str] | Directory"]
 Imports = dict[str, dict[str, Callable[..., int]]]
@@ -29,6 +32,8 @@ class Environment:
 
     dirs: what the guest finds at which path: a path of the host, `HostDirectory(path, read_only=True)`
     or a `MemoryDirectory`. It reaches what is below these and nothing else.
+
+    trace: a text file or a function, which gets a line for each call that the program makes.
 
     Raises TypeError and ValueError for what cannot be used, OSError for a directory that cannot be
     opened.
@@ -49,6 +54,7 @@ class Environment:
         dirs: Directories | None = None,
         clocks: Clocks | None = None,
         random: Callable[[int], bytes] = os.urandom,
+        trace: LineWriter | Callable[[str], object] | None = None,
     ) -> None:
         if isinstance(argv, (str, bytes)):
             raise TypeError("argv: expected a sequence of arguments, got one string")
@@ -66,6 +72,8 @@ class Environment:
             random,
         )
 
+        self._trace = None if trace is None else _tracer(trace)
+
     def imports(self, module: Module | None = None) -> Imports:
         """The functions, as the imports of an `Instance`; with a module, only those it imports.
 
@@ -75,12 +83,13 @@ class Environment:
         wanted = offered if module is None else _imported(module)
         return {
             snapshot: {
-                name: link(ROWS[name], handler_of(name, snapshot), self._context, snapshot)
-                for name in offered[snapshot]
-                if name in members
+                name: self._linked(name, snapshot) for name in offered[snapshot] if name in members
             }
             for snapshot, members in wanted.items()
         }
+
+    def _linked(self, name: str, snapshot: str) -> Callable[..., int]:
+        return link(ROWS[name], handler_of(name, snapshot), self._context, snapshot, self._trace)
 
     def bind(self, instance: Instance) -> None:
         """Names the instance whose memory the functions work on: its export "memory"."""
@@ -150,6 +159,7 @@ def run(
     dirs: Directories | None = None,
     clocks: Clocks | None = None,
     random: Callable[[int], bytes] = os.urandom,
+    trace: LineWriter | Callable[[str], object] | None = None,
 ) -> Result:
     """Runs a program and returns its exit code and output.
 
@@ -172,9 +182,16 @@ def run(
         dirs=dirs,
         clocks=clocks,
         random=random,
+        trace=trace,
     ) as environment:
         exit_code = environment.start(environment.instantiate(module, imports))
     return Result(exit_code, bytes(stdout), bytes(stderr))
+
+
+def _tracer(sink: LineWriter | Callable[[str], object]) -> Trace:
+    from wasmine.wasi.trace import tracer
+
+    return tracer(sink)
 
 
 def granted(dirs: Directories) -> list[Descriptor]:
