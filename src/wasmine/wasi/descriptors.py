@@ -137,6 +137,13 @@ def host_status(result: os.stat_result) -> Status:
     )
 
 
+def signed_offset(value: int) -> int:
+    """An offset or size that Linux can take. Raises ErrnoError(EINVAL) for 2^63 and more."""
+    if value >= 1 << 63:
+        raise ErrnoError(Errno.EINVAL)
+    return value
+
+
 class DescriptorTable:
     """The guest's descriptor numbers."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar
 
 from wasmine.wasi.abi import Errno, ErrnoError, FileType
 
@@ -83,14 +83,14 @@ class Directory:
     read_only = False
     """Nothing below may be changed: what would change it raises OSError with EROFS."""
 
-    def reopen(self) -> Directory:
+    def reopen(self) -> Self:
         """The same directory once more, to be closed by itself."""
         raise NotImplementedError
 
     def close(self) -> None:
         """Lets go of the directory. The default has nothing to let go of."""
 
-    def enter(self, name: bytes) -> Directory:
+    def enter(self, name: bytes) -> Self:
         """A directory in this one."""
         raise NotImplementedError
 
@@ -135,7 +135,23 @@ class Directory:
         """Another name for the file, in any directory; EXDEV in that of another file system."""
         raise NotImplementedError
 
-    def descend(self, path: bytes) -> Directory:
+    def check_writable(self, unless_there: bytes | None = None) -> None:
+        """Raises OSError with EROFS in a grant that is read-only.
+
+        A file that is there may be opened with `create` all the same, if only to be read.
+        """
+        if not self.read_only:
+            return
+        if unless_there is not None:
+            try:
+                self.status(unless_there)
+            except FileNotFoundError:
+                pass
+            else:
+                return
+        raise failure(errno.EROFS)
+
+    def descend(self, path: bytes) -> Self:
         """The directory at a path below this one, links followed; to be closed by the caller.
 
         Raises ErrnoError(ENOTCAPABLE) where the path leaves this directory, OSError otherwise.

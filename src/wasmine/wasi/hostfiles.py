@@ -12,10 +12,16 @@ import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Self
 
 from wasmine.wasi.abi import Errno, ErrnoError, FdFlags, FileType
-from wasmine.wasi.descriptors import FILE_ABILITY, Descriptor, file_type, host_status
+from wasmine.wasi.descriptors import (
+    FILE_ABILITY,
+    Descriptor,
+    file_type,
+    host_status,
+    signed_offset,
+)
 from wasmine.wasi.filesystem import Directory, Entry, Opening, Status, Times, escape, failure
 
 _HELD: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -59,14 +65,14 @@ class HostDirectory(Directory):
         else:
             self.host = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def _adopt(self, host: int) -> HostDirectory:
+    def _adopt(self, host: int) -> Self:
         """A directory of the same grant, which is to close this descriptor."""
-        made = HostDirectory.__new__(HostDirectory)
+        made = type(self).__new__(type(self))
         made.host = host
         made.read_only = self.read_only
         return made
 
-    def reopen(self) -> HostDirectory:
+    def reopen(self) -> Self:
         return self._adopt(os.dup(self.host))
 
     def close(self) -> None:
@@ -77,10 +83,10 @@ class HostDirectory(Directory):
     def __del__(self) -> None:
         self.close()
 
-    def enter(self, name: bytes) -> HostDirectory:
+    def enter(self, name: bytes) -> Self:
         return self._adopt(os.open(name, _HELD, dir_fd=self.host))
 
-    def descend(self, path: bytes) -> Directory:
+    def descend(self, path: bytes) -> Self:
         """In one system call where the kernel has it; it confines as `Directory.descend` does."""
         host = _open_beneath(self.host, path)
         return super().descend(path) if host is None else self._adopt(host)
@@ -161,22 +167,6 @@ class HostDirectory(Directory):
         target.check_writable()
         return target.host
 
-    def check_writable(self, unless_there: bytes | None = None) -> None:
-        """Raises OSError with EROFS in a grant that is read-only.
-
-        A file that is there may be opened with `create` all the same, if only to be read.
-        """
-        if not self.read_only:
-            return
-        if unless_there is not None:
-            try:
-                self.status(unless_there)
-            except FileNotFoundError:
-                pass
-            else:
-                return
-        raise failure(errno.EROFS)
-
     def __repr__(self) -> str:
         return f"<wasmine.wasi.HostDirectory{' (read-only)' * self.read_only}>"
 
@@ -199,10 +189,10 @@ class HostFile(Descriptor):
         return os.writev(self._host, buffers) if buffers else 0
 
     def read_at(self, buffers: Sequence[memoryview], offset: int) -> int:
-        return os.preadv(self._host, buffers, _offset(offset)) if buffers else 0
+        return os.preadv(self._host, buffers, signed_offset(offset)) if buffers else 0
 
     def write_at(self, buffers: Sequence[memoryview], offset: int) -> int:
-        return os.pwritev(self._host, buffers, _offset(offset)) if buffers else 0
+        return os.pwritev(self._host, buffers, signed_offset(offset)) if buffers else 0
 
     def seek(self, offset: int, whence: int) -> int:
         return os.lseek(self._host, offset, whence)
@@ -218,7 +208,7 @@ class HostFile(Descriptor):
         return host_status(os.fstat(self._host))
 
     def set_size(self, size: int) -> None:
-        os.ftruncate(self._host, _offset(size))
+        os.ftruncate(self._host, signed_offset(size))
 
     def set_times(self, times: Times) -> None:
         now = self.status()
@@ -227,10 +217,10 @@ class HostFile(Descriptor):
         os.utime(self._host, ns=(accessed, modified))
 
     def allocate(self, offset: int, length: int) -> None:
-        os.posix_fallocate(self._host, _offset(offset), _offset(length))
+        os.posix_fallocate(self._host, signed_offset(offset), signed_offset(length))
 
     def advise(self, offset: int, length: int, advice: int) -> None:
-        os.posix_fadvise(self._host, _offset(offset), _offset(length), advice)
+        os.posix_fadvise(self._host, signed_offset(offset), signed_offset(length), advice)
 
     def sync(self, only_data: bool) -> None:
         if only_data:
@@ -282,13 +272,6 @@ def _open_beneath(host: int, path: bytes) -> int | None:
     if number in _TRY_OTHERWISE:
         return None
     raise failure(number)
-
-
-def _offset(value: int) -> int:
-    """An offset that the host can take: signed. Raises ErrnoError(EINVAL) for what is larger."""
-    if value >= 1 << 63:
-        raise ErrnoError(Errno.EINVAL)
-    return value
 
 
 def _host_bits(flags: FdFlags) -> int:
