@@ -98,7 +98,9 @@ class HostDirectory(Directory):
         if opening.write or opening.create or opening.truncate:
             self.check_writable(unless_there=None if opening.write or opening.truncate else name)
         flags = _host_flags(opening)
-        if self.read_only:
+        if self.read_only and opening.create:  # and the file was there
+            if opening.exclusive:
+                raise failure(errno.EEXIST)
             flags &= ~os.O_CREAT
         host = os.open(name, flags, 0o666, dir_fd=self.host)
         try:

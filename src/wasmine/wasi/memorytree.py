@@ -66,10 +66,10 @@ class MemoryTree(Directory):
                 if writing or opening.create:
                     raise failure(errno.EISDIR)
                 return self._adopt(node)
-            elif not isinstance(node, FileNode):
-                raise failure(errno.ELOOP)
             elif opening.directory:
                 raise failure(errno.ENOTDIR)
+            elif not isinstance(node, FileNode):
+                raise failure(errno.ELOOP)
             elif opening.truncate:
                 node.resize(0)
             return MemoryFile(node, opening)
@@ -140,7 +140,11 @@ class MemoryFile(Descriptor):
         self._position = 0
         self._readable = opening.read or not opening.write
         self._writable = opening.write
-        self.flags = FdFlags(opening.flags)
+        self._set(FdFlags(opening.flags))
+
+    def _set(self, flags: FdFlags) -> None:
+        self.flags = flags
+        self._appending = bool(flags & FdFlags.APPEND)
 
     def read(self, buffers: Sequence[memoryview]) -> int:
         count = self.read_at(buffers, self._position)
@@ -156,7 +160,7 @@ class MemoryFile(Descriptor):
 
     def write(self, buffers: Sequence[memoryview]) -> int:
         with self._node.volume.lock:
-            if FdFlags.APPEND in self.flags and buffers:
+            if self._appending and buffers:
                 self._position = self._node.size
             count = self.write_at(buffers, self._position)
             self._position += count
@@ -168,8 +172,7 @@ class MemoryFile(Descriptor):
             return 0
         self._check(self._writable, offset, sum(map(len, buffers)))
         with self._node.volume.lock:
-            at = self._node.size if FdFlags.APPEND in self.flags else offset
-            return self._node.write(buffers, at)
+            return self._node.write(buffers, self._node.size if self._appending else offset)
 
     def _check(self, allowed: bool, offset: int, length: int) -> None:
         """Raises ErrnoError: EBADF, or EINVAL for offsets that are out of all proportion."""
@@ -188,7 +191,7 @@ class MemoryFile(Descriptor):
     def set_flags(self, flags: FdFlags) -> None:
         if (flags ^ self.flags) & ~_CHANGEABLE:
             raise ErrnoError(Errno.ENOTSUP)
-        self.flags = flags
+        self._set(flags)
 
     def status(self) -> Status:
         with self._node.volume.lock:
