@@ -114,6 +114,9 @@ class Directory:
         """The names in the directory, without "." and ".."."""
         raise NotImplementedError
 
+    def sync(self, only_data: bool) -> None:
+        """Waits until the names are on the disk. The default has no disk."""
+
     def make_directory(self, name: bytes) -> None:
         raise NotImplementedError
 
@@ -214,7 +217,7 @@ def resolve(
     """
     if not path:
         raise ErrnoError(Errno.ENOENT)
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MOST_LINKS + 1):
         parent, name, slashed = _split(path)
         with _Held(root, parent) as directory:
             if not name:
