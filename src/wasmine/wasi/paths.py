@@ -87,7 +87,7 @@ def path_filestat_get(wasi: Context, fd: int, flags: int, path: bytes) -> Status
         root.directory,
         path,
         lambda place: _found(place, flags),
-        itself=Directory.status,
+        itself=lambda directory: directory.status(),
         follow=_follows(flags, path),
     )
 
