@@ -151,6 +151,8 @@ class DescriptorTable:
         self._entries = {
             number: entry for number, entry in enumerate(descriptors) if entry is not None
         }
+        # No lower number is free.
+        self._lowest = 0
 
     def __getitem__(self, number: int) -> Descriptor:
         """The descriptor of this number. Raises ErrnoError(EBADF) when there is none."""
@@ -174,29 +176,33 @@ class DescriptorTable:
 
     def add(self, descriptor: Descriptor) -> int:
         """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE)."""
-        for number in range(_MOST_DESCRIPTORS):
+        for number in range(self._lowest, _MOST_DESCRIPTORS):
             if number not in self._entries:
                 self._entries[number] = descriptor
+                self._lowest = number + 1
                 return number
         raise ErrnoError(Errno.EMFILE)
 
     def close(self, number: int) -> None:
         """Forgets a number and closes what the guest opened."""
         descriptor = self[number]
-        del self._entries[number]
+        self._free(number)
         descriptor.close()
+
+    def _free(self, number: int) -> None:
+        del self._entries[number]
+        self._lowest = min(self._lowest, number)
 
     def close_all(self) -> None:
         """Closes what the guest has left open."""
         while self._entries:
-            _, descriptor = self._entries.popitem()
-            descriptor.close()
+            self.close(next(reversed(self._entries)))
 
     def renumber(self, source: int, target: int) -> None:
         """Moves a descriptor over another, which is closed. Both must be open."""
         entry, replaced = self[source], self[target]
         if source == target:
             return
-        del self._entries[source]
+        self._free(source)
         self._entries[target] = entry
         replaced.close()

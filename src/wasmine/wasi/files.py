@@ -24,12 +24,12 @@ def fd_write(wasi: Context, fd: int, iovs: Sequence[memoryview]) -> int:
 
 @handler("fd_pread")
 def fd_pread(wasi: Context, fd: int, iovs: Sequence[memoryview], offset: int) -> int:
-    return wasi.descriptors.require(fd, Rights.FD_READ).read_at(iovs, offset)
+    return wasi.descriptors.require(fd, Rights.FD_READ | Rights.FD_SEEK).read_at(iovs, offset)
 
 
 @handler("fd_pwrite")
 def fd_pwrite(wasi: Context, fd: int, iovs: Sequence[memoryview], offset: int) -> int:
-    return wasi.descriptors.require(fd, Rights.FD_WRITE).write_at(iovs, offset)
+    return wasi.descriptors.require(fd, Rights.FD_WRITE | Rights.FD_SEEK).write_at(iovs, offset)
 
 
 @handler("fd_seek")

@@ -114,6 +114,9 @@ class Directory:
         """The names in the directory, without "." and ".."."""
         raise NotImplementedError
 
+    def sync(self, only_data: bool) -> None:
+        """Waits until the names are on the disk. The default has no disk."""
+
     def make_directory(self, name: bytes) -> None:
         raise NotImplementedError
 
@@ -135,21 +138,10 @@ class Directory:
         """Another name for the file, in any directory; EXDEV in that of another file system."""
         raise NotImplementedError
 
-    def check_writable(self, unless_there: bytes | None = None) -> None:
-        """Raises OSError with EROFS in a grant that is read-only.
-
-        A file that is there may be opened with `create` all the same, if only to be read.
-        """
-        if not self.read_only:
-            return
-        if unless_there is not None:
-            try:
-                self.status(unless_there)
-            except FileNotFoundError:
-                pass
-            else:
-                return
-        raise failure(errno.EROFS)
+    def check_writable(self) -> None:
+        """Raises OSError with EROFS in a grant that is read-only."""
+        if self.read_only:
+            raise failure(errno.EROFS)
 
     def descend(self, path: bytes) -> Self:
         """The directory at a path below this one, links followed; to be closed by the caller.
@@ -232,7 +224,7 @@ def resolve(
     """
     if not path:
         raise ErrnoError(Errno.ENOENT)
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MOST_LINKS + 1):
         parent, name, slashed = _split(path)
         with _Held(root, parent) as directory:
             if not name:

@@ -207,10 +207,10 @@ class FolderNode(Node):
         return node
 
     def look(self, name: bytes) -> Node | None:
-        """The node of a name, if there is one. Raises OSError: ENAMETOOLONG."""
+        """The node of a name, if there is one. Raises OSError: ENAMETOOLONG, ENOENT if removed."""
         node = self.names.get(name)
         if node is None and len(name) > NAME_MAX:
-            raise failure(errno.ENAMETOOLONG)
+            raise failure(errno.ENAMETOOLONG if self.links else errno.ENOENT)
         return node
 
     def insert(self, name: bytes, node: Node) -> None:

@@ -52,12 +52,13 @@ class MemoryTree(Directory):
     def open(self, name: bytes, opening: Opening) -> Descriptor | Directory:
         writing = opening.write or opening.truncate
         with self._volume.lock:
-            if writing or opening.create:
-                self.check_writable(unless_there=None if writing else name)
+            if writing:
+                self.check_writable()
             node = self.folder.look(name)
             if node is None:
                 if not opening.create:
                     raise failure(errno.ENOENT)
+                self.check_writable()
                 node = FileNode(self._volume)
                 self.folder.insert(name, node)
             elif opening.create and opening.exclusive:
@@ -72,7 +73,7 @@ class MemoryTree(Directory):
                 raise failure(errno.ELOOP)
             elif opening.truncate:
                 node.resize(0)
-            return MemoryFile(node, opening)
+            return MemoryFile(node, opening, self.read_only)
 
     def status(self, name: bytes | None = None) -> Status:
         with self._volume.lock:
@@ -129,13 +130,17 @@ class MemoryTree(Directory):
 
 
 class MemoryFile(Descriptor):
-    """A file in memory that a program has opened. It stays as long as it is open."""
+    """A file in memory that a program has opened; of a grant that is read-only, or not.
+
+    It stays as long as it is open, whether it has a name or not.
+    """
 
     ability = FILE_ABILITY
     type = FileType.REGULAR_FILE
 
-    def __init__(self, node: FileNode, opening: Opening) -> None:
+    def __init__(self, node: FileNode, opening: Opening, read_only: bool) -> None:
         super().__init__()
+        self._read_only = read_only
         self._node = node
         self._position = 0
         self._readable = opening.read or not opening.write
@@ -204,6 +209,8 @@ class MemoryFile(Descriptor):
             self._node.resize(signed_offset(size))
 
     def set_times(self, times: Times) -> None:
+        if self._read_only:
+            raise failure(errno.EROFS)
         with self._node.volume.lock:
             self._node.set_times(times)
 
