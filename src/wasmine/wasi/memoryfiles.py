@@ -127,11 +127,7 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
         names = _names(path)
         node = self._node(path, value)
         with self._volume.lock:
-            try:
-                folder = self._make_folders(names[:-1])
-            except (NotADirectoryError, FileExistsError, ErrnoError):
-                raise ValueError(f"{path!r}: something on the way is no directory") from None
-            folder.put(names[-1], node)
+            self._make_folders(path, names[:-1]).put(names[-1], node)
 
     def __delitem__(self, path: str) -> None:
         """Of a directory, all that is in it is gone too."""
@@ -202,16 +198,20 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
         """Raises OSError and ErrnoError as `descend` does."""
         return self.descend(b"/".join(names)).folder
 
-    def _make_folders(self, names: list[bytes]) -> FolderNode:
-        """The folder at a path, made where there is none."""
+    def _make_folders(self, path: str, names: list[bytes]) -> FolderNode:
+        """The folder that these names lead to, made where there is none. Raises ValueError."""
         folder = self.folder
         for number, name in enumerate(names):
             try:
                 folder = self._descend(names[: number + 1])
             except FileNotFoundError:
+                if name in folder.names:
+                    raise ValueError(f"{path!r} leads through a link to nothing") from None
                 made = FolderNode(self._volume)
                 folder.insert(name, made)
                 folder = made
+            except (OSError, ErrnoError):
+                raise ValueError(f"{path!r} leads through what is no directory") from None
         return folder
 
     def _value(self, node: Node) -> Any:

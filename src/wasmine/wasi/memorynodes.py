@@ -208,17 +208,17 @@ class FolderNode(Node):
 
     def look(self, name: bytes) -> Node | None:
         """The node of a name, if there is one. Raises OSError: ENAMETOOLONG, ENOENT if removed."""
+        if not self.links:
+            raise failure(errno.ENOENT)
         node = self.names.get(name)
         if node is None and len(name) > NAME_MAX:
-            raise failure(errno.ENAMETOOLONG if self.links else errno.ENOENT)
+            raise failure(errno.ENAMETOOLONG)
         return node
 
     def insert(self, name: bytes, node: Node) -> None:
         """Gives a node a name. Raises OSError: EEXIST, ENAMETOOLONG, ENOSPC, ENOENT if removed."""
         if self.look(name) is not None:
             raise failure(errno.EEXIST)
-        if not self.links:
-            raise failure(errno.ENOENT)
         self.charge(NAME_SIZE + len(name))
         self.names[name] = node
         if isinstance(node, FolderNode):
