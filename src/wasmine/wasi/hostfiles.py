@@ -121,7 +121,8 @@ class HostDirectory(Directory):
                 raise failure(errno.EEXIST)
             opened = self.open(name, opening._replace(create=False))
         except FileNotFoundError:
-            raise failure(errno.EROFS) from None
+            # Unless the directory itself is gone.
+            raise failure(errno.EROFS if self.status().links else errno.ENOENT) from None
         if isinstance(opened, Directory):
             opened.close()
             raise failure(errno.EISDIR)

@@ -24,37 +24,42 @@ class _Step(NamedTuple):
     status: Status
 
     def close(self) -> None:
-        self.target.set_times(None, _times(self.status))
         self.source.close()
         self.target.close()
 
 
-class Copy:
+def copy(source: Directory, target: Directory) -> None:
     """Copies all that is in a directory into another, with the times of files.
 
     Files and links in the target are replaced, directories are added to, and nothing outside is
     written: links are copied as links, and in the target none is followed. Files with several names
     keep them. Raises OSError, and ValueError for what is neither file nor directory nor link.
     """
+    _Copying(target).run(source)
 
-    def __init__(self, source: Directory, target: Directory) -> None:
+
+class _Copying:
+    def __init__(self, target: Directory) -> None:
         self._target = target
         # Where files with several names were put first, by device and inode: names that lead there.
         self._copied: dict[tuple[int, int], list[bytes]] = {}
         self._buffer = memoryview(bytearray(_PIECE))
-        # One in the other, and open: nothing is moved away meanwhile.
-        self._way = [_step(b"", source.reopen(), target.reopen())]
+        # One in the other, and open: it does not matter what is moved meanwhile.
+        self._way: list[_Step] = []
+
+    def run(self, source: Directory) -> None:
+        self._way.append(_step(b"", source.reopen(), self._target.reopen()))
         try:
             while self._way:
                 step = self._way[-1]
                 if step.pending:
                     self._copy(step, step.pending.pop())
                 else:
+                    step.target.set_times(None, _times(step.status))
                     self._way.pop().close()
         finally:
             for step in self._way:
-                step.source.close()
-                step.target.close()
+                step.close()
 
     def _copy(self, step: _Step, entry: Entry) -> None:
         """Copies what has a name; of a directory, what is in it is copied next."""

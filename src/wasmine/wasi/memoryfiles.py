@@ -66,7 +66,7 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         super().__init__(FolderNode(Volume(limit, clock)), read_only)
-        _fill(self, files or {})
+        _fill(self, _mapping(files))
 
     @classmethod
     def load(
@@ -83,10 +83,10 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
         file nor directory nor link.
         """
         from wasmine.wasi.hostfiles import HostDirectory
-        from wasmine.wasi.memorycopies import Copy
+        from wasmine.wasi.memorycopies import copy
 
         made = cls(limit=limit, read_only=read_only, clock=clock)
-        Copy(HostDirectory(path), made._writable())
+        copy(HostDirectory(path), MemoryTree(made.folder))
         return made
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -98,14 +98,10 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
         for the opposite.
         """
         from wasmine.wasi.hostfiles import HostDirectory
-        from wasmine.wasi.memorycopies import Copy
+        from wasmine.wasi.memorycopies import copy
 
         os.makedirs(path, exist_ok=True)
-        Copy(self, HostDirectory(path))
-
-    def _writable(self) -> MemoryTree:
-        """The same directory, whatever programs may do with it."""
-        return MemoryTree(self.folder)
+        copy(self, HostDirectory(path))
 
     @property
     def limit(self) -> int:
@@ -243,6 +239,16 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
             node.charge(len(value))
             node.content.write(memoryview(value), 0)
         return node
+
+
+def _mapping(files: object) -> Mapping[str, Value]:
+    """What a directory is filled with at first. Raises TypeError."""
+    if files is None:
+        return {}
+    if isinstance(files, Mapping):
+        return files
+    hint = "MemoryDirectory.load copies a directory of the host"
+    raise TypeError(f"expected a mapping, got {type(files).__name__}; {hint}")
 
 
 def _fill(directory: MemoryDirectory, files: Mapping[str, Value]) -> None:

@@ -46,9 +46,13 @@ class Volume:
     def charge(self, amount: int) -> None:
         """Takes room, or gives it back if the amount is negative. Raises OSError with ENOSPC."""
         with self.lock:
-            if amount > self.limit - self.used:
-                raise failure(errno.ENOSPC)
+            self.require(amount)
             self.used += amount
+
+    def require(self, amount: int) -> None:
+        """Raises OSError with ENOSPC unless there is so much room."""
+        if amount > self.limit - self.used:
+            raise failure(errno.ENOSPC)
 
 
 class Node:
@@ -285,8 +289,10 @@ class FolderNode(Node):
                 target.remove_folder(new_name)
             else:
                 target.remove_file(new_name)
-        target.insert(new_name, node)
+        else:
+            self.volume.require(len(new_name) - len(name))
         self.drop(name)
+        target.insert(new_name, node)
         node.changed = self.volume.now()
 
     def put(self, name: bytes, node: Node) -> None:

@@ -86,7 +86,8 @@ class MemoryTree(Directory):
 
     def entries(self) -> Iterable[Entry]:
         with self._volume.lock:
-            self.folder.accessed = self._volume.now()
+            if self.folder.links:
+                self.folder.accessed = self._volume.now()
             names = self.folder.names.items()
             return [Entry(name, node.inode, node.type) for name, node in names]
 
