@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,18 +78,3 @@ class World:
         before = snapshot(self.outside), sorted(os.listdir(self.base))
         yield
         assert (snapshot(self.outside), sorted(os.listdir(self.base))) == before
-
-
-RENAME_EXCHANGE = 2
-
-
-def exchanger(first: Path, second: Path) -> Callable[[], None]:
-    """A function that exchanges two names at once, whatever they stand for."""
-    call = ctypes.CDLL(None, use_errno=True).renameat2
-    names = os.fsencode(first), os.fsencode(second)
-
-    def exchange() -> None:
-        if call(-100, names[0], -100, names[1], RENAME_EXCHANGE):
-            raise OSError(ctypes.get_errno(), "renameat2")
-
-    return exchange
