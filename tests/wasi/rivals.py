@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.wasi.guest import ALL, ROOT, Guest
 from wasmine.wasi import HostDirectory, Link, MemoryDirectory
 from wasmine.wasi.abi import ErrnoError, FdFlags, FileType, FstFlags, OFlags, Rights
 from wasmine.wasi.contents import PIECE
 from wasmine.wasi.filesystem import Status
 from wasmine.wasi.memorytree import MemoryTree
 from wasmine.wasi.preview1 import ROWS
+
+from .guest import ALL, ROOT, Guest
 
 GRANTS: Final = (ROOT, ROOT + 1, ROOT + 2)
 """The top, a directory in it, and another that must not be changed."""

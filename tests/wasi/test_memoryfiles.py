@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from tests.wasi.guest import ROOT, Guest
-from tests.wasi.rivals import Rivals, host_tree, same_files
 from wasmine import wasi
 from wasmine.wasi import Errno, HostDirectory, Link, MemoryDirectory
 from wasmine.wasi.abi import FdFlags, OFlags
@@ -22,12 +20,20 @@ from wasmine.wasi.contents import PIECE, Content
 from wasmine.wasi.filesystem import Opening, Times
 from wasmine.wasi.memorynodes import NAME_SIZE, NODE_SIZE
 
+from .guest import ROOT, Guest
+from .host import use_walk
+from .rivals import Rivals, host_tree, same_files
+
 PROGRAM = Path(__file__).parents[2] / "examples" / "files" / "files.wasm"
 EDIT = Opening(read=True, write=True, create=True)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_random_calls_say_the_same(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("walk", ["openat2", "steps"])
+@pytest.mark.parametrize("seed", range(25))
+def test_random_calls_say_the_same(
+    seed: int, walk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_walk(monkeypatch, walk)
     numbers = random.Random(seed)
     rivals = Rivals(tmp_path)
     log = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar
 
 from wasmine.wasi.abi import Errno, ErrnoError, FileType
 
@@ -83,14 +83,14 @@ class Directory:
     read_only = False
     """Nothing below may be changed: what would change it raises OSError with EROFS."""
 
-    def reopen(self) -> Self:
+    def reopen(self) -> Directory:
         """The same directory once more, to be closed by itself."""
         raise NotImplementedError
 
     def close(self) -> None:
         """Lets go of the directory. The default has nothing to let go of."""
 
-    def enter(self, name: bytes) -> Self:
+    def enter(self, name: bytes) -> Directory:
         """A directory in this one."""
         raise NotImplementedError
 
@@ -143,7 +143,7 @@ class Directory:
         if self.read_only:
             raise failure(errno.EROFS)
 
-    def descend(self, path: bytes) -> Self:
+    def descend(self, path: bytes) -> Directory:
         """The directory at a path below this one, links followed; to be closed by the caller.
 
         Raises ErrnoError(ENOTCAPABLE) where the path leaves this directory, OSError otherwise.

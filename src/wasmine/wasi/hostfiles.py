@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Self
+from typing import Final
 
 from wasmine.wasi.abi import PATH_MAX, Errno, ErrnoError, FdFlags, FileType
 from wasmine.wasi.descriptors import (
@@ -71,14 +71,14 @@ class HostDirectory(Directory):
         else:
             self.host = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def _adopt(self, host: int) -> Self:
+    def _adopt(self, host: int) -> HostDirectory:
         """A directory of the same grant, which is to close this descriptor."""
-        made = type(self).__new__(type(self))
+        made = HostDirectory.__new__(HostDirectory)
         made.host = host
         made.read_only = self.read_only
         return made
 
-    def reopen(self) -> Self:
+    def reopen(self) -> HostDirectory:
         return self._adopt(os.dup(self.host))
 
     def close(self) -> None:
@@ -89,10 +89,10 @@ class HostDirectory(Directory):
     def __del__(self) -> None:
         self.close()
 
-    def enter(self, name: bytes) -> Self:
+    def enter(self, name: bytes) -> HostDirectory:
         return self._adopt(os.open(name, _HELD, dir_fd=self.host))
 
-    def descend(self, path: bytes) -> Self:
+    def descend(self, path: bytes) -> Directory:
         """In one system call where the kernel has it; it confines as `Directory.descend` does."""
         # What links have made longer than one call takes is no longer than a walk takes.
         host = _open_beneath(self.host, path) if len(path) < PATH_MAX else None

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, cast
 
 from wasmine.frozen import Frozen
 from wasmine.wasi.abi import PATH_MAX, ErrnoError
@@ -192,7 +192,8 @@ class MemoryDirectory(MemoryTree, MutableMapping[str, Any]):
 
     def _descend(self, names: list[bytes]) -> FolderNode:
         """Raises OSError and ErrnoError as `descend` does."""
-        return self.descend(b"/".join(names)).folder
+        # Whoever walks in here stays in here.
+        return cast("MemoryTree", self.descend(b"/".join(names))).folder
 
     def _make_folders(self, path: str, names: list[bytes]) -> FolderNode:
         """The folder that these names lead to, made where there is none. Raises ValueError."""
