@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import random
+import sys
 import threading
 from itertools import count
 from pathlib import Path
@@ -266,6 +267,21 @@ def test_the_guest_is_told_that_there_is_no_room() -> None:
     assert guest.ask("fd_write", fd, bytes(3000)) == 2000 - 2 * NODE_SIZE - NAME_SIZE - 1
     assert guest.errno("fd_write", fd, b"x") is Errno.ENOSPC
     assert guest.errno("path_create_directory", ROOT, b"d") is Errno.ENOSPC
+
+
+def test_what_is_given_back_is_not_held() -> None:
+    files = MemoryDirectory()
+    empty = sys.getsizeof(files.folder.names)
+    for number in range(10_000):
+        files.make_link(b"%d" % number, b"x")
+    full = sys.getsizeof(files.folder.names)
+    for number in range(10, 10_000):
+        files.remove_file(b"%d" % number)
+    assert sys.getsizeof(files.folder.names) < full / 10
+    assert list(files) == [str(number) for number in range(10)]
+    for number in range(10):
+        files.remove_file(b"%d" % number)
+    assert sys.getsizeof(files.folder.names) <= 2 * empty
 
 
 def test_holes_take_no_memory_and_are_counted() -> None:

@@ -61,8 +61,11 @@ class Content:
         """Cuts the file off, or lets zeros follow."""
         if size < self.size:
             last, length = divmod(size, PIECE)
-            for number in [number for number in self._pieces if number > last]:
-                del self._pieces[number]
+            # Made anew: a dictionary that has lost its items is as large as before.
+            kept = range(last + bool(length))
+            self._pieces = {
+                number: self._pieces[number] for number in self._pieces if number in kept
+            }
             if last in self._pieces:
                 del self._pieces[last][length:]
         self.size = size

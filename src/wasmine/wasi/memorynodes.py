@@ -188,7 +188,7 @@ class FileNode(Node):
 class FolderNode(Node):
     """Names, and the node that each stands for. One that has been removed has no links."""
 
-    __slots__ = ("names", "parent")
+    __slots__ = ("_most", "names", "parent")
 
     type = FileType.DIRECTORY
 
@@ -196,6 +196,8 @@ class FolderNode(Node):
         super().__init__(volume)
         self.links = 2
         self.names: dict[bytes, Node] = {}
+        # How many names there have been since the dictionary was made.
+        self._most = 0
         # A weak reference, so that a tree is gone as soon as nothing refers to it.
         self.parent: Callable[[], FolderNode | None] = _nothing
 
@@ -225,6 +227,7 @@ class FolderNode(Node):
             raise failure(errno.EEXIST)
         self.charge(NAME_SIZE + len(name))
         self.names[name] = node
+        self._most = max(self._most, len(self.names))
         if isinstance(node, FolderNode):
             node.parent = weakref.ref(self)
             self.links += 1
@@ -237,6 +240,10 @@ class FolderNode(Node):
         """Takes a name away, from whatever has it; returns the node. Raises OSError: ENOENT."""
         node = self.find(name)
         del self.names[name]
+        if len(self.names) * 8 < self._most:
+            # One that has lost its names is as large as before, and no longer paid for.
+            self.names = dict(self.names)
+            self._most = len(self.names)
         self.charge(-NAME_SIZE - len(name))
         if isinstance(node, FolderNode):
             self.links -= 1
