@@ -78,6 +78,9 @@ class Rivals:
         for name in ("inner", "fixed"):
             (directory / name).mkdir()
             (directory / name / "a").write_bytes(b"content")
+        # Not every file system of a host counts these, or keeps those times.
+        self._counts_folders = directory.stat().st_nlink == 4
+        self._keeps_access = not os.statvfs(directory).f_flag & (os.ST_NOATIME | os.ST_NODIRATIME)
         self.files = MemoryDirectory.load(directory)
         self.host = Guest(
             dirs={
@@ -105,7 +108,7 @@ class Rivals:
             self._descriptor(numbers, name) if kind == "fd" else _VALUES[kind](numbers)
             for kind in ROWS[name].kinds
         ]
-        told = [_told(guest, name, arguments) for guest in (self.host, self.memory)]
+        told = [self._told(guest, name, arguments) for guest in (self.host, self.memory)]
         return name, arguments, *told
 
     def _descriptor(self, numbers: random.Random, name: str) -> int:
@@ -118,25 +121,29 @@ class Rivals:
         suitable = [*folders, ROOT, ROOT] if name.startswith("path_") else opened or folders
         return numbers.choice(suitable if numbers.random() < 0.9 else range(ROOT, ROOT + 9))
 
+    def _told(self, guest: Guest, name: str, arguments: Sequence[Any]) -> Any:
+        """What a call says, as far as it is the same for every file system."""
+        try:
+            if name == "fd_readdir":
+                return sorted((entry.name, entry.type) for entry in guest.list(arguments[0]))
+            result = guest.ask(name, *arguments)
+        except ErrnoError as error:
+            return error.errno
+        return self._comparable(Status(*result)) if name.endswith("filestat_get") else result
 
-def _told(guest: Guest, name: str, arguments: Sequence[Any]) -> Any:
-    """What a call says, as far as it is the same for every file system."""
-    try:
-        if name == "fd_readdir":
-            return sorted((entry.name, entry.type) for entry in guest.list(arguments[0]))
-        result = guest.ask(name, *arguments)
-    except ErrnoError as error:
-        return error.errno
-    return _comparable(Status(*result)) if name.endswith("filestat_get") else result
-
-
-def _comparable(status: Status) -> Status:
-    """Without numbers of devices and inodes, the time that it is, and what a directory takes."""
-    size = 0 if status.type == FileType.DIRECTORY else status.size
-    accessed, modified = (min(time, _LONG_AGO) for time in (status.accessed, status.modified))
-    return status._replace(
-        device=0, inode=0, size=size, accessed=accessed, modified=modified, changed=0
-    )
+    def _comparable(self, status: Status) -> Status:
+        """Without numbers of devices and inodes, the time that it is, and what a directory takes."""
+        folder = status.type == FileType.DIRECTORY
+        return Status(
+            device=0,
+            inode=0,
+            type=status.type,
+            links=status.links if self._counts_folders or not folder else 0,
+            size=0 if folder else status.size,
+            accessed=min(status.accessed, _LONG_AGO) if self._keeps_access else 0,
+            modified=min(status.modified, _LONG_AGO),
+            changed=0,
+        )
 
 
 def host_tree(directory: str | Path) -> dict[str, Any]:
