@@ -21,6 +21,7 @@ _FILE_TYPES: Final = {
 
 # What a program may hold open: one that opens without end holds no memory of the host without end.
 _MOST_DESCRIPTORS: Final = 1 << 13
+_STANDARD_STREAMS: Final = 3
 
 FILE_ABILITY: Final = (
     Rights.FD_DATASYNC
@@ -166,8 +167,12 @@ class DescriptorTable:
         return descriptor
 
     def add(self, descriptor: Descriptor) -> int:
-        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE)."""
-        for number in range(_MOST_DESCRIPTORS):
+        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE).
+
+        The numbers of the standard streams are not given out again when they are closed: a program
+        that goes on printing, as yosys does, would print into the next file that it opens.
+        """
+        for number in range(_STANDARD_STREAMS, _MOST_DESCRIPTORS):
             if number not in self._entries:
                 self._entries[number] = descriptor
                 return number
