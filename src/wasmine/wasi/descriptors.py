@@ -21,6 +21,7 @@ _FILE_TYPES: Final = {
 
 # What a program may hold open: one that opens without end holds no memory of the host without end.
 _MOST_DESCRIPTORS: Final = 1 << 13
+_STANDARD_STREAMS: Final = 3
 
 FILE_ABILITY: Final = (
     Rights.FD_DATASYNC
@@ -151,8 +152,8 @@ class DescriptorTable:
         self._entries = {
             number: entry for number, entry in enumerate(descriptors) if entry is not None
         }
-        # No lower number is free.
-        self._lowest = 0
+        # No lower number is given out.
+        self._lowest = _STANDARD_STREAMS
 
     def __getitem__(self, number: int) -> Descriptor:
         """The descriptor of this number. Raises ErrnoError(EBADF) when there is none."""
@@ -175,7 +176,11 @@ class DescriptorTable:
         return descriptor
 
     def add(self, descriptor: Descriptor) -> int:
-        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE)."""
+        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE).
+
+        The numbers of the standard streams are not given out again when they are closed: a program
+        that goes on printing, as yosys does, would print into the next file that it opens.
+        """
         for number in range(self._lowest, _MOST_DESCRIPTORS):
             if number not in self._entries:
                 self._entries[number] = descriptor
@@ -191,7 +196,8 @@ class DescriptorTable:
 
     def _free(self, number: int) -> None:
         del self._entries[number]
-        self._lowest = min(self._lowest, number)
+        if number >= _STANDARD_STREAMS:
+            self._lowest = min(self._lowest, number)
 
     def close_all(self) -> None:
         """Closes what the guest has left open."""
