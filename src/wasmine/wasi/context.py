@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from wasmine.frozen import Frozen
 from wasmine.wasi.descriptors import DescriptorTable
@@ -42,18 +43,29 @@ class Context:
         self.environment = environment
         self.descriptors = descriptors
         self.clocks = clocks
+        self.timers = (
+            clocks.realtime, clocks.monotonic, clocks.process_cputime, clocks.thread_cputime,
+        )  # fmt: skip
+        """By ClockId."""
         self.random = random
+        self.view: Callable[[], memoryview] = _no_memory
+        """The program's memory as it is now, see GuestMemory.view."""
         self._memory: GuestMemory | None = None
 
     def bind(self, memory: GuestMemory) -> None:
         self._memory = memory
+        self.view = memory.view
 
     @property
     def memory(self) -> GuestMemory:
         """The program's memory. Raises RuntimeError before it is known."""
         if self._memory is None:
-            raise RuntimeError(
-                "a WASI function was called before Environment.bind(instance): the program's "
-                "memory is not known yet (does the module's start function call WASI?)"
-            )
+            _no_memory()
         return self._memory
+
+
+def _no_memory() -> NoReturn:
+    raise RuntimeError(
+        "a WASI function was called before Environment.bind(instance): the program's "
+        "memory is not known yet (does the module's start function call WASI?)"
+    )

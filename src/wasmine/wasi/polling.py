@@ -93,7 +93,7 @@ def _subscribe(
         clock, timeout, _precision, flags = layout.unpack(union)
         if clock > 1:  # time that only passes while the program runs cannot be waited for
             raise ErrnoError(Errno.EINVAL if clock > 3 else Errno.ENOTSUP)
-        now = read_clock(wasi.clocks, clock) if flags & SUBSCRIPTION_CLOCK_ABSTIME else 0
+        now = read_clock(wasi, clock) if flags & SUBSCRIPTION_CLOCK_ABSTIME else 0
         return _Subscription(userdata, kind, wait=max(0, timeout - now))
     if kind not in _RIGHTS:
         raise ErrnoError(Errno.EINVAL)
