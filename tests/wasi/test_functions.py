@@ -221,7 +221,11 @@ def test_descriptor_status_and_rights(guest: Guest) -> None:
     assert Rights.FD_WRITE in Rights(rights)
     assert not Rights(rights) & (Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL)
     assert guest.call("fd_fdstat_set_flags", 1, 1) is Errno.SUCCESS
-    assert guest.call("fd_fdstat_set_flags", 1, 4) is Errno.ENOTSUP
+    assert guest.call("fd_fdstat_set_flags", 1, 5) is Errno.SUCCESS
+    assert guest.call("fd_fdstat_get", 1, 0) is Errno.SUCCESS
+    assert FDSTAT.unpack_from(guest.memory)[1] == 5
+    assert guest.call("fd_fdstat_set_flags", 1, 16) is Errno.ENOTSUP
+    assert guest.call("fd_fdstat_set_flags", 1, 32) is Errno.EINVAL
     assert guest.call("fd_fdstat_set_rights", 1, -1, 0) is Errno.ENOTCAPABLE
     assert guest.call("fd_fdstat_set_rights", 1, 0, 0) is Errno.SUCCESS
     assert guest.call("fd_write", 1, 0, 0, 0) is Errno.EBADF

@@ -14,8 +14,9 @@ from wasmine.wasi.guest import GuestMemory
 class Clocks(Frozen):
     """Where the program's time comes from: functions that return nanoseconds.
 
-    Replace them for runs that repeat exactly. `sleep` takes seconds and is what a program that only
-    waits for time ends up in; replace it too if it is to advance a clock of yours.
+    Replace them for runs that repeat exactly. `sleep` takes seconds and is what a program that waits
+    for time ends up in; replace it too if it is to advance a clock of yours. Then time alone passes:
+    streams of the host that a program waits for as well are looked at before and afterwards.
     """
 
     realtime: Callable[[], int] = time.time_ns
@@ -24,8 +25,8 @@ class Clocks(Frozen):
     process_cputime: Callable[[], int] = time.process_time_ns
     thread_cputime: Callable[[], int] = time.thread_time_ns
     sleep: Callable[[float], object] = time.sleep
-    resolution: int = 1
-    """Nanoseconds that a clock advances by, at least; the program is told this for every clock."""
+    resolution: int | None = None
+    """Nanoseconds that clocks advance by, at least, as the program is told; None: as the host says."""
 
 
 class Context:

@@ -98,9 +98,10 @@ class Descriptor:
         raise ErrnoError(self.no_position)
 
     def set_flags(self, flags: FdFlags) -> None:
-        """A stream always appends, so that flag means nothing; no other can be had."""
-        if flags & ~FdFlags.APPEND:
+        """A stream always appends, and what never waits is non-blocking: no other flag can be had."""
+        if flags & ~(FdFlags.APPEND | FdFlags.NONBLOCK):
             raise ErrnoError(Errno.ENOTSUP)
+        self.flags = flags
 
     def status(self) -> Status:
         """About the file behind it; all zero but the type where there is no file."""

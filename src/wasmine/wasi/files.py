@@ -12,7 +12,6 @@ from wasmine.wasi.directories import OpenDirectory, require_directory
 from wasmine.wasi.filesystem import Status, Times
 from wasmine.wasi.preview1 import handler
 
-
 # Of the calls that programs make most: plain numbers, for flags take longer than all the rest.
 _READ: Final = Rights.FD_READ.value
 _WRITE: Final = Rights.FD_WRITE.value

@@ -309,7 +309,9 @@ def _binder(row: Row, snapshot: str) -> Callable[[Context, Handler], Callable[..
     layouts = _RESULTS if snapshot == SNAPSHOT else _RESULTS_UNSTABLE
     names: dict[str, Any] = {f"pack_{kind}": layout.pack_into for kind, layout in layouts.items()}
     names |= {"ErrnoError": ErrnoError, "errno_of": errno_of, "EFAULT": Errno.EFAULT}
-    names |= {f"read_{name}": getattr(guest, name) for _, name in _KINDS.values() if name is not None}
+    names |= {
+        f"read_{name}": getattr(guest, name) for _, name in _KINDS.values() if name is not None
+    }
     exec(compile(_source(row, layouts), f"<WASI function {row.name}>", "exec"), names)
     binder: Callable[[Context, Handler], Callable[..., int]] = names["bind"]
     return binder
