@@ -7,82 +7,17 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
 from struct import pack
 
 import pytest
 
 from wasmine.wasi import Clocks, Errno, WasiExit
 from wasmine.wasi.abi import EVENT, FDSTAT, FILESTAT, FileType, Rights
-from wasmine.wasi.context import Context
-from wasmine.wasi.descriptors import DescriptorTable
-from wasmine.wasi.guest import GuestMemory
-from wasmine.wasi.preview1 import ROWS, SNAPSHOT, UNSTABLE, functions, link
-from wasmine.wasi.streams import Source, input_stream, output_stream
+from wasmine.wasi.preview1 import ROWS, UNSTABLE
 
-SIZE = 65536
+from .guest import SIZE, Guest
+
 EDGES = (0, 1, 2, 3, 8, SIZE - 8, SIZE - 4, SIZE - 1, SIZE, 2**31 - 1, -(2**31), -8, -4, -1)
-
-
-class FakeMemory(bytearray):
-    """One page of bytes that behaves like a linear memory."""
-
-    def read(self, offset: int, length: int, /) -> bytes:
-        if offset < 0 or length < 0 or offset + length > len(self):
-            raise IndexError
-        return bytes(self[offset : offset + length])
-
-    @property
-    def data_size(self) -> int:
-        return len(self)
-
-    def uint8_view(self) -> memoryview:
-        return memoryview(self)
-
-    def write(self, offset: int, data: bytes, /) -> None:
-        if offset < 0 or offset + len(data) > len(self):
-            raise IndexError
-        self[offset : offset + len(data)] = data
-
-
-class Guest:
-    """WASI functions as attributes, called with integers as a program would, and its memory."""
-
-    def __init__(
-        self,
-        stdin: Source = b"",
-        *,
-        arguments: tuple[bytes, ...] = (),
-        environment: tuple[bytes, ...] = (),
-        clocks: Clocks | None = None,
-        random: Callable[[int], bytes] = bytes,
-        snapshot: str = SNAPSHOT,
-    ) -> None:
-        self.memory = FakeMemory(65536)
-        self.output = bytearray()
-        streams = (input_stream(stdin), output_stream("stdout", self.output.extend), None)
-        context = Context(
-            arguments, environment, DescriptorTable(streams), clocks or Clocks(), random
-        )
-        context.bind(GuestMemory(self.memory))
-        self.functions = {
-            name: link(row, function, context, snapshot)
-            for name, (row, function) in functions(snapshot).items()
-        }
-
-    def call(self, name: str, *arguments: int) -> Errno:
-        return Errno(self.functions[name](*arguments))
-
-    def u32(self, address: int) -> int:
-        return int.from_bytes(self.memory[address : address + 4], "little")
-
-    def u64(self, address: int) -> int:
-        return int.from_bytes(self.memory[address : address + 8], "little")
-
-    def put_iovs(self, address: int, *pairs: tuple[int, int]) -> None:
-        for number, (start, length) in enumerate(pairs):
-            record = start.to_bytes(4, "little") + length.to_bytes(4, "little")
-            self.memory.write(address + 8 * number, record)
 
 
 @pytest.fixture
