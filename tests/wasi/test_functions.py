@@ -151,21 +151,21 @@ def test_close_and_renumber() -> None:
 
 def test_descriptor_status_and_rights(guest: Guest) -> None:
     assert guest.call("fd_fdstat_get", 1, 0) is Errno.SUCCESS
-    kind, flags, rights, inheriting = FDSTAT.unpack_from(guest.memory)
+    kind, flags, rights, inheriting = FDSTAT.unpack_from(guest.memory[:])
     assert (kind, flags, inheriting) == (FileType.UNKNOWN, 0, 0)
     assert Rights.FD_WRITE in Rights(rights)
     assert not Rights(rights) & (Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL)
     assert guest.call("fd_fdstat_set_flags", 1, 1) is Errno.SUCCESS
     assert guest.call("fd_fdstat_set_flags", 1, 5) is Errno.SUCCESS
     assert guest.call("fd_fdstat_get", 1, 0) is Errno.SUCCESS
-    assert FDSTAT.unpack_from(guest.memory)[1] == 5
+    assert FDSTAT.unpack_from(guest.memory[:])[1] == 5
     assert guest.call("fd_fdstat_set_flags", 1, 16) is Errno.ENOTSUP
     assert guest.call("fd_fdstat_set_flags", 1, 32) is Errno.EINVAL
     assert guest.call("fd_fdstat_set_rights", 1, -1, 0) is Errno.ENOTCAPABLE
     assert guest.call("fd_fdstat_set_rights", 1, 0, 0) is Errno.SUCCESS
     assert guest.call("fd_write", 1, 0, 0, 0) is Errno.EBADF
     assert guest.call("fd_filestat_get", 0, 0) is Errno.SUCCESS
-    assert FILESTAT.unpack_from(guest.memory) == (0,) * 8
+    assert FILESTAT.unpack_from(guest.memory[:]) == (0,) * 8
 
 
 def test_arguments_and_environment() -> None:

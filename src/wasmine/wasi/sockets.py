@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @handler("sock_accept")
 def sock_accept(wasi: Context, fd: int, flags: int) -> int:
     entry = _require_socket(wasi, fd, Rights.SOCK_ACCEPT)
-    if flags & ~FdFlags.NONBLOCK:
+    if flags not in (0, FdFlags.NONBLOCK):
         raise ErrnoError(Errno.EINVAL)
     accepted = entry.accept(FdFlags(flags))
     try:
@@ -38,7 +38,7 @@ def sock_recv(
     wasi: Context, fd: int, ri_data: Sequence[memoryview], ri_flags: int
 ) -> tuple[int, int]:
     entry = _require_socket(wasi, fd, Rights.FD_READ)
-    if ri_flags & ~(RiFlags.RECV_PEEK | RiFlags.RECV_WAITALL):
+    if ri_flags >= RiFlags.RECV_WAITALL << 1:
         raise ErrnoError(Errno.EINVAL)
     count, truncated = entry.receive(ri_data, RiFlags(ri_flags))
     return count, ROFLAGS_RECV_DATA_TRUNCATED if truncated else 0
