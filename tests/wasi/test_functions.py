@@ -185,10 +185,18 @@ def test_clocks() -> None:
     for clock, expected in ((0, 5), (1, 7)):
         assert guest.call("clock_time_get", clock, 0, 8) is Errno.SUCCESS
         assert guest.u64(8) == expected
-    assert guest.call("clock_res_get", 3, 8) is Errno.SUCCESS
-    assert guest.u64(8) == 1
+    for clock in range(4):
+        assert guest.ask("clock_res_get", clock) == round(time.clock_getres(clock) * 1e9)
+    assert Guest(clocks=Clocks(resolution=100)).ask("clock_res_get", 3) == 100
     assert guest.call("clock_time_get", 4, 0, 8) is Errno.EINVAL
     assert guest.call("clock_res_get", -1, 8) is Errno.EINVAL
+
+
+def test_clocks_of_processors_advance_while_the_program_runs() -> None:
+    guest = Guest()
+    for clock, host in ((2, time.process_time_ns), (3, time.thread_time_ns)):
+        before = host()
+        assert before <= guest.ask("clock_time_get", clock, 0) <= host()
 
 
 def test_randomness_reaches_exactly_its_buffer() -> None:

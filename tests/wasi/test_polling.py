@@ -17,7 +17,7 @@ from pathlib import Path
 from struct import pack
 from types import FrameType
 
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 import pytest
 
 from wasmine import Engine, Module, wasi
@@ -293,7 +293,7 @@ def test_other_threads_wait_too(waiting: Module) -> None:
 def test_ctrl_c_ends_the_command_at_once(kind: str, arguments: tuple[str, ...]) -> None:
     ends = os.pipe() if kind == "pipe" else pty.openpty()
     reading = ends[0] if kind == "pipe" else ends[1]
-    command = (sys.executable, "-m", "wasmine", "run", WAITING, *arguments)
+    command = (sys.executable, "-m", "wasmine", "run", str(WAITING), *arguments)
     with subprocess.Popen(
         command, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
