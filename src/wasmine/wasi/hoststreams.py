@@ -7,7 +7,6 @@ made non-blocking. For a program that wants it so, calls are made that do not wa
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import os
 import stat
@@ -146,6 +145,7 @@ def is_ready(host: int, to_read: bool, timeout: int | None = 0) -> bool:
 
 def bytes_available(host: int) -> int:
     """How many bytes can be read without waiting; 1 where the host does not say."""
+    import fcntl  # only few programs need it
     import termios
 
     try:
