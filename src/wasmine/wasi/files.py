@@ -17,6 +17,8 @@ _READ: Final = Rights.FD_READ.value
 _WRITE: Final = Rights.FD_WRITE.value
 _SEEK: Final = Rights.FD_SEEK.value
 _TELL: Final = Rights.FD_TELL.value
+_READ_AT: Final = _READ | _SEEK
+_WRITE_AT: Final = _WRITE | _SEEK
 
 
 @handler("fd_read")
@@ -31,12 +33,12 @@ def fd_write(wasi: Context, fd: int, iovs: Sequence[memoryview]) -> int:
 
 @handler("fd_pread")
 def fd_pread(wasi: Context, fd: int, iovs: Sequence[memoryview], offset: int) -> int:
-    return wasi.descriptors.require(fd, _READ).read_at(iovs, offset)
+    return wasi.descriptors.require(fd, _READ_AT).read_at(iovs, offset)
 
 
 @handler("fd_pwrite")
 def fd_pwrite(wasi: Context, fd: int, iovs: Sequence[memoryview], offset: int) -> int:
-    return wasi.descriptors.require(fd, _WRITE).write_at(iovs, offset)
+    return wasi.descriptors.require(fd, _WRITE_AT).write_at(iovs, offset)
 
 
 @handler("fd_seek")
