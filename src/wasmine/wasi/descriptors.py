@@ -74,7 +74,7 @@ class Descriptor:
     @rights.setter
     def rights(self, rights: Rights) -> None:
         self._rights = rights
-        self.lacking = int(self.ability & ~rights)
+        self.lacking = self.ability.value & ~rights.value
         """Of what could be done, the rights to what may not be. A number: flags take their time."""
 
     def read(self, _buffers: Sequence[memoryview]) -> int:
