@@ -34,10 +34,11 @@ class GuestMemory:
         memory = self._memory
         if memory is None:
             raise ErrnoError(Errno.EFAULT)
-        # One that keeps its size has not moved.
-        if len(self._view) != memory.data_size:
-            self._view = memory.uint8_view()
-        return self._view
+        view = self._view
+        # A memory that keeps its size has not moved.
+        if len(view) != memory.data_size:
+            view = self._view = memory.uint8_view()
+        return view
 
     def read(self, address: int, length: int) -> bytes:
         """A copy of `length` bytes. Raises ErrnoError(EFAULT) out of bounds."""
