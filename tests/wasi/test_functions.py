@@ -330,3 +330,18 @@ def test_large_writes_are_not_joined() -> None:
     assert guest.call("fd_write", 1, 0, 2, 100) is Errno.SUCCESS
     assert guest.u32(100) == 120000
     assert len(guest.output) == 120000
+
+
+def test_memory_that_moves_while_the_host_is_called() -> None:
+    """What a function returns is written to where the memory is then."""
+
+    def grow(_: bytes) -> None:
+        moving.memory.extend(bytes(SIZE))
+
+    moving = Guest(stdout=grow)
+    moving.put_iovs(0, (100, 5))
+    for size in (2 * SIZE, 3 * SIZE):
+        moving.memory.write(16, bytes(4))
+        assert moving.call("fd_write", 1, 0, 1, 16) is Errno.SUCCESS
+        assert moving.u32(16) == 5
+        assert len(moving.memory) == size
