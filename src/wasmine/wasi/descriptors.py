@@ -67,6 +67,17 @@ class Descriptor:
     def __init__(self) -> None:
         self.rights = self.ability
 
+    @property
+    def rights(self) -> Rights:
+        """What may be done with it."""
+        return self._rights
+
+    @rights.setter
+    def rights(self, rights: Rights) -> None:
+        self._rights = rights
+        self.lacking = self.ability.value & ~rights.value
+        """Of what could be done, the rights to what may not be. A number: flags take their time."""
+
     def read(self, _buffers: Sequence[memoryview]) -> int:
         """Fills the buffers in order; returns the bytes read, 0 at the end."""
         raise ErrnoError(self.no_data)
@@ -88,9 +99,10 @@ class Descriptor:
         raise ErrnoError(self.no_position)
 
     def set_flags(self, flags: FdFlags) -> None:
-        """A stream always appends, so that flag means nothing; no other can be had."""
-        if flags & ~FdFlags.APPEND:
+        """A stream always appends, and what never waits is non-blocking: no other flag can be had."""
+        if flags & ~(FdFlags.APPEND | FdFlags.NONBLOCK):
             raise ErrnoError(Errno.ENOTSUP)
+        self.flags = flags
 
     def status(self) -> Status:
         """About the file behind it; all zero but the type where there is no file."""
@@ -162,13 +174,15 @@ class DescriptorTable:
         except KeyError:
             raise ErrnoError(Errno.EBADF) from None
 
-    def require(self, number: int, rights: Rights) -> Descriptor:
+    def require(self, number: int, rights: int) -> Descriptor:
         """The descriptor, unless it lacks rights. Raises ErrnoError: EBADF or ENOTCAPABLE.
 
         What such a descriptor could never do is not refused here: it has an errno of its own.
         """
-        descriptor = self[number]
-        missing = rights & descriptor.ability & ~descriptor.rights
+        descriptor = self._entries.get(number)
+        if descriptor is None:
+            raise ErrnoError(Errno.EBADF)
+        missing = descriptor.lacking & rights
         if missing:
             # As in POSIX, where a file is open for reading, writing, or both.
             one_way = missing & (Rights.FD_READ | Rights.FD_WRITE)

@@ -25,6 +25,7 @@ from wasmine.wasi.descriptors import (
     signed_offset,
 )
 from wasmine.wasi.filesystem import Directory, Entry, Opening, Status, Times, escape, failure
+from wasmine.wasi.hoststreams import bytes_available
 
 _HELD: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ENCODING: Final = sys.getfilesystemencoding()
@@ -254,9 +255,7 @@ class HostFile(Descriptor):
         return None if self.type is FileType.REGULAR_FILE else self._host
 
     def available(self) -> int:
-        if self.type is not FileType.REGULAR_FILE:
-            return super().available()
-        return max(0, os.fstat(self._host).st_size - os.lseek(self._host, 0, os.SEEK_CUR))
+        return bytes_available(self._host)
 
     def close(self) -> None:
         host, self._host = self._host, -1
