@@ -21,6 +21,7 @@ _FILE_TYPES: Final = {
 
 # What a program may hold open: one that opens without end holds no memory of the host without end.
 _MOST_DESCRIPTORS: Final = 1 << 13
+_STANDARD_STREAMS: Final = 3
 
 FILE_ABILITY: Final = (
     Rights.FD_DATASYNC
@@ -149,6 +150,13 @@ def host_status(result: os.stat_result) -> Status:
     )
 
 
+def signed_offset(value: int) -> int:
+    """An offset or size that Linux can take. Raises ErrnoError(EINVAL) for 2^63 and more."""
+    if value >= 1 << 63:
+        raise ErrnoError(Errno.EINVAL)
+    return value
+
+
 class DescriptorTable:
     """The guest's descriptor numbers."""
 
@@ -156,6 +164,8 @@ class DescriptorTable:
         self._entries = {
             number: entry for number, entry in enumerate(descriptors) if entry is not None
         }
+        # No lower number is given out.
+        self._lowest = _STANDARD_STREAMS
 
     def __getitem__(self, number: int) -> Descriptor:
         """The descriptor of this number. Raises ErrnoError(EBADF) when there is none."""
@@ -180,30 +190,39 @@ class DescriptorTable:
         return descriptor
 
     def add(self, descriptor: Descriptor) -> int:
-        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE)."""
-        for number in range(_MOST_DESCRIPTORS):
+        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE).
+
+        The numbers of the standard streams are not given out again when they are closed: a program
+        that goes on printing, as yosys does, would print into the next file that it opens.
+        """
+        for number in range(self._lowest, _MOST_DESCRIPTORS):
             if number not in self._entries:
                 self._entries[number] = descriptor
+                self._lowest = number + 1
                 return number
         raise ErrnoError(Errno.EMFILE)
 
     def close(self, number: int) -> None:
         """Forgets a number and closes what the guest opened."""
         descriptor = self[number]
-        del self._entries[number]
+        self._free(number)
         descriptor.close()
+
+    def _free(self, number: int) -> None:
+        del self._entries[number]
+        if number >= _STANDARD_STREAMS:
+            self._lowest = min(self._lowest, number)
 
     def close_all(self) -> None:
         """Closes what the guest has left open."""
         while self._entries:
-            _, descriptor = self._entries.popitem()
-            descriptor.close()
+            self.close(next(reversed(self._entries)))
 
     def renumber(self, source: int, target: int) -> None:
         """Moves a descriptor over another, which is closed. Both must be open."""
         entry, replaced = self[source], self[target]
         if source == target:
             return
-        del self._entries[source]
+        self._free(source)
         self._entries[target] = entry
         replaced.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from itertools import chain
 from typing import Final
 
 from wasmine.wasi.abi import DIRENT, Errno, ErrnoError, FileType, Rights
@@ -47,7 +49,9 @@ class OpenDirectory(Descriptor):
         self.directory = directory
         self.name = name
         self.inheriting = DIRECTORY_ABILITY | FILE_ABILITY
-        self._entries: list[Entry] = []
+        # What was listed, as records of fd_readdir, and where in there each of them begins.
+        self._records = bytearray()
+        self._starts = array("Q")
 
     def status(self) -> Status:
         return self.directory.status()
@@ -59,7 +63,7 @@ class OpenDirectory(Descriptor):
         raise ErrnoError(Errno.EISDIR)
 
     def sync(self, only_data: bool) -> None:
-        """Names are written when the file system thinks fit."""
+        self.directory.sync(only_data)
 
     def list(self, cookie: int, length: int) -> bytes:
         """Entries from a cookie on, as records and names, of which the last may be cut off.
@@ -67,20 +71,25 @@ class OpenDirectory(Descriptor):
         A cookie is a position in what the directory held when it was read from the start: whoever
         deletes and creates while listing meets each name at most once.
         """
-        if cookie == 0 or not self._entries:
-            inode = self.directory.status().inode
-            # What is above a granted directory is nobody's business: ".." is the directory itself.
-            here = (Entry(name, inode, FileType.DIRECTORY) for name in (b".", b".."))
-            self._entries = [*here, *self.directory.entries()]
-        pieces = []
-        room = length
-        for number in range(cookie, len(self._entries)):
-            if room <= 0:
-                break
-            name, inode, kind = self._entries[number]
-            pieces.append(DIRENT.pack(number + 1, inode, len(name), kind) + name)
-            room -= len(pieces[-1])
-        return b"".join(pieces)[:length]
+        if cookie == 0 or not self._starts:
+            self._read_entries()
+        if cookie >= len(self._starts):
+            return b""
+        start = self._starts[cookie]
+        return bytes(self._records[start : start + length])
+
+    def _read_entries(self) -> None:
+        inode = self.directory.status().inode
+        # What is above a granted directory is nobody's business: ".." is the directory itself.
+        here = (Entry(name, inode, FileType.DIRECTORY) for name in (b".", b".."))
+        records = bytearray()
+        starts = array("Q")
+        for number, (name, inode, kind) in enumerate(chain(here, self.directory.entries()), 1):
+            starts.append(len(records))
+            records += DIRENT.pack(number, inode, len(name), kind)
+            records += name
+        self._records = records
+        self._starts = starts
 
     def close(self) -> None:
         self.directory.close()

@@ -114,6 +114,9 @@ class Directory:
         """The names in the directory, without "." and ".."."""
         raise NotImplementedError
 
+    def sync(self, only_data: bool) -> None:
+        """Waits until the names are on the disk. The default has no disk."""
+
     def make_directory(self, name: bytes) -> None:
         raise NotImplementedError
 
@@ -134,6 +137,11 @@ class Directory:
     def link(self, name: bytes, target: Directory, new_name: bytes) -> None:
         """Another name for the file, in any directory; EXDEV in that of another file system."""
         raise NotImplementedError
+
+    def check_writable(self) -> None:
+        """Raises OSError with EROFS in a grant that is read-only."""
+        if self.read_only:
+            raise failure(errno.EROFS)
 
     def descend(self, path: bytes) -> Directory:
         """The directory at a path below this one, links followed; to be closed by the caller.
@@ -157,6 +165,8 @@ class Directory:
                     entered.append(here.enter(name))
                 except OSError as error:
                     target = _link_instead(here, name, error)
+                    if target is None:
+                        raise
                     links += 1
                     if links > _MOST_LINKS:
                         raise failure(errno.ELOOP) from None
@@ -179,14 +189,14 @@ def escape() -> NoReturn:
     raise ErrnoError(Errno.ENOTCAPABLE)
 
 
-def _link_instead(directory: Directory, name: bytes, error: OSError) -> bytes:
-    """The target of the link that a step was refused for. Raises the error if there is none."""
+def _link_instead(directory: Directory, name: bytes, error: OSError) -> bytes | None:
+    """The target of the link that a step was refused for; None if there is none."""
     if error.errno not in (errno.ELOOP, errno.ENOTDIR):
-        raise error
+        return None
     try:
         return directory.read_link(name)
     except OSError:
-        raise error from None
+        return None
 
 
 class Place(NamedTuple):
@@ -214,7 +224,7 @@ def resolve(
     """
     if not path:
         raise ErrnoError(Errno.ENOENT)
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MOST_LINKS + 1):
         parent, name, slashed = _split(path)
         with _Held(root, parent) as directory:
             if not name:
@@ -224,9 +234,9 @@ def resolve(
             try:
                 return act(Place(directory, name, slashed))
             except OSError as error:
-                if not follow:
+                target = _link_instead(directory, name, error) if follow else None
+                if target is None:
                     raise
-                target = _link_instead(directory, name, error)
         path = _joined(parent, target + b"/" * slashed)
     raise failure(errno.ELOOP)
 

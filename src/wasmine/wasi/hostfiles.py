@@ -11,15 +11,24 @@ import errno
 import fcntl
 import functools
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
-from wasmine.wasi.abi import Errno, ErrnoError, FdFlags, FileType
-from wasmine.wasi.descriptors import FILE_ABILITY, Descriptor, file_type, host_status
+from wasmine.wasi.abi import PATH_MAX, Errno, ErrnoError, FdFlags, FileType
+from wasmine.wasi.descriptors import (
+    FILE_ABILITY,
+    Descriptor,
+    file_type,
+    host_status,
+    signed_offset,
+)
 from wasmine.wasi.filesystem import Directory, Entry, Opening, Status, Times, escape, failure
 from wasmine.wasi.hoststreams import bytes_available
 
 _HELD: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ENCODING: Final = sys.getfilesystemencoding()
 _FLAGS: Final = {
     FdFlags.APPEND: os.O_APPEND,
     FdFlags.NONBLOCK: os.O_NONBLOCK,
@@ -34,7 +43,10 @@ _SYS_OPENAT2: Final = 437  # the same on all processors
 _RESOLVE_NO_MAGICLINKS: Final = 0x02
 _RESOLVE_BENEATH: Final = 0x08
 # Where openat2 is missing, or forbidden, or disturbed by what happens to the tree at the same time.
-_TRY_OTHERWISE: Final = frozenset({errno.ENOSYS, errno.EPERM, errno.EAGAIN, errno.EINTR})
+# ELOOP is also what it says of a link in /proc that leads anywhere, which no path says.
+_TRY_OTHERWISE: Final = frozenset(
+    {errno.ENOSYS, errno.EPERM, errno.EAGAIN, errno.EINTR, errno.ELOOP}
+)
 
 
 class _OpenHow(ctypes.Structure):
@@ -83,29 +95,39 @@ class HostDirectory(Directory):
 
     def descend(self, path: bytes) -> Directory:
         """In one system call where the kernel has it; it confines as `Directory.descend` does."""
-        host = _open_beneath(self.host, path)
+        # What links have made longer than one call takes is no longer than a walk takes.
+        host = _open_beneath(self.host, path) if len(path) < PATH_MAX else None
         return super().descend(path) if host is None else self._adopt(host)
 
     def read_link(self, name: bytes) -> bytes:
         return os.readlink(name, dir_fd=self.host)
 
     def open(self, name: bytes, opening: Opening) -> Descriptor | Directory:
-        if opening.write or opening.create or opening.truncate:
-            self.check_writable(unless_there=None if opening.write or opening.truncate else name)
-        flags = _host_flags(opening)
-        if self.read_only:
-            flags &= ~os.O_CREAT
-        host = os.open(name, flags, 0o666, dir_fd=self.host)
+        """A pipe waits for its other end, unless NONBLOCK is asked for; a signal can end that."""
+        if opening.write or opening.truncate:
+            self.check_writable()
+        if self.read_only and opening.create:
+            return self._open_existing(name, opening)
+        host = os.open(name, _host_flags(opening), 0o666, dir_fd=self.host)
+        kind = file_type(os.fstat(host).st_mode)
+        if kind is FileType.DIRECTORY:
+            return self._adopt(host)
+        return HostFile(host, kind, FdFlags(opening.flags), self.read_only)
+
+    def _open_existing(self, name: bytes, opening: Opening) -> Descriptor | Directory:
+        """What is there may be opened with `create` where nothing can be made, if only to be read."""
         try:
-            status = os.fstat(host)
-            if file_type(status.st_mode) is not FileType.DIRECTORY:
-                return HostFile(host, status, FdFlags(opening.flags))
-            directory = self._adopt(os.open(".", _HELD, dir_fd=host))
-        except BaseException:
-            os.close(host)
-            raise
-        os.close(host)
-        return directory
+            if opening.exclusive:
+                self.status(name)
+                raise failure(errno.EEXIST)
+            opened = self.open(name, opening._replace(create=False))
+        except FileNotFoundError:
+            # Unless the directory itself is gone.
+            raise failure(errno.EROFS if self.status().links else errno.ENOENT) from None
+        if isinstance(opened, Directory):
+            opened.close()
+            raise failure(errno.EISDIR)
+        return opened
 
     def status(self, name: bytes | None = None) -> Status:
         if name is None:
@@ -114,19 +136,26 @@ class HostDirectory(Directory):
 
     def set_times(self, name: bytes | None, times: Times) -> None:
         self.check_writable()
-        now = self.status(name)
-        accessed = now.accessed if times.accessed is None else times.accessed
-        modified = now.modified if times.modified is None else times.modified
-        os.utime(name or ".", ns=(accessed, modified), dir_fd=self.host, follow_symlinks=False)
+        path = name or b"."
+        now = os.stat(path, dir_fd=self.host, follow_symlinks=False)
+        os.utime(path, ns=_both(times, now), dir_fd=self.host, follow_symlinks=False)
 
-    def entries(self) -> Iterable[Entry]:
+    def entries(self) -> Iterator[Entry]:
+        with self._readable() as host, os.scandir(host) as found:
+            for entry in found:
+                name = entry.name.encode(_ENCODING, "surrogateescape")
+                yield Entry(name, entry.inode(), _entry_type(entry))
+
+    def sync(self, only_data: bool) -> None:
+        with self._readable() as host:
+            _sync(host, only_data)
+
+    @contextmanager
+    def _readable(self) -> Iterator[int]:
+        """A descriptor of this directory that it can be read from."""
         host = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.host)
         try:
-            with os.scandir(host) as found:
-                return [
-                    Entry(os.fsencode(entry.name), entry.inode(), _entry_type(entry))
-                    for entry in found
-                ]
+            yield host
         finally:
             os.close(host)
 
@@ -162,35 +191,20 @@ class HostDirectory(Directory):
         target.check_writable()
         return target.host
 
-    def check_writable(self, unless_there: bytes | None = None) -> None:
-        """Raises OSError with EROFS in a grant that is read-only.
-
-        A file that is there may be opened with `create` all the same, if only to be read.
-        """
-        if not self.read_only:
-            return
-        if unless_there is not None:
-            try:
-                self.status(unless_there)
-            except FileNotFoundError:
-                pass
-            else:
-                return
-        raise failure(errno.EROFS)
-
     def __repr__(self) -> str:
         return f"<wasmine.wasi.HostDirectory{' (read-only)' * self.read_only}>"
 
 
 class HostFile(Descriptor):
-    """A file of the host that the guest has opened."""
+    """A file of the host that the guest has opened; of a grant that is read-only, or not."""
 
     ability = FILE_ABILITY
 
-    def __init__(self, host: int, status: os.stat_result, flags: FdFlags) -> None:
+    def __init__(self, host: int, kind: FileType, flags: FdFlags, read_only: bool) -> None:
         super().__init__()
         self._host = host
-        self.type = file_type(status.st_mode)
+        self._read_only = read_only
+        self.type = kind
         self.flags = flags
 
     def read(self, buffers: Sequence[memoryview]) -> int:
@@ -200,10 +214,10 @@ class HostFile(Descriptor):
         return os.writev(self._host, buffers) if buffers else 0
 
     def read_at(self, buffers: Sequence[memoryview], offset: int) -> int:
-        return os.preadv(self._host, buffers, _offset(offset)) if buffers else 0
+        return os.preadv(self._host, buffers, signed_offset(offset)) if buffers else 0
 
     def write_at(self, buffers: Sequence[memoryview], offset: int) -> int:
-        return os.pwritev(self._host, buffers, _offset(offset)) if buffers else 0
+        return os.pwritev(self._host, buffers, signed_offset(offset)) if buffers else 0
 
     def seek(self, offset: int, whence: int) -> int:
         return os.lseek(self._host, offset, whence)
@@ -219,25 +233,22 @@ class HostFile(Descriptor):
         return host_status(os.fstat(self._host))
 
     def set_size(self, size: int) -> None:
-        os.ftruncate(self._host, _offset(size))
+        os.ftruncate(self._host, signed_offset(size))
 
     def set_times(self, times: Times) -> None:
-        now = self.status()
-        accessed = now.accessed if times.accessed is None else times.accessed
-        modified = now.modified if times.modified is None else times.modified
-        os.utime(self._host, ns=(accessed, modified))
+        # The host lets the owner of a file do this, however it was opened.
+        if self._read_only:
+            raise failure(errno.EROFS)
+        os.utime(self._host, ns=_both(times, os.fstat(self._host)))
 
     def allocate(self, offset: int, length: int) -> None:
-        os.posix_fallocate(self._host, _offset(offset), _offset(length))
+        os.posix_fallocate(self._host, signed_offset(offset), signed_offset(length))
 
     def advise(self, offset: int, length: int, advice: int) -> None:
-        os.posix_fadvise(self._host, _offset(offset), _offset(length), advice)
+        os.posix_fadvise(self._host, signed_offset(offset), signed_offset(length), advice)
 
     def sync(self, only_data: bool) -> None:
-        if only_data:
-            os.fdatasync(self._host)
-        else:
-            os.fsync(self._host)
+        _sync(self._host, only_data)
 
     def host_descriptor(self) -> int | None:
         """Regular files never wait."""
@@ -283,11 +294,19 @@ def _open_beneath(host: int, path: bytes) -> int | None:
     raise failure(number)
 
 
-def _offset(value: int) -> int:
-    """An offset that the host can take: signed. Raises ErrnoError(EINVAL) for what is larger."""
-    if value >= 1 << 63:
-        raise ErrnoError(Errno.EINVAL)
-    return value
+def _both(times: Times, now: os.stat_result) -> tuple[int, int]:
+    """The host sets both times at once, and what stays as it is may lie before 1970."""
+    return (
+        now.st_atime_ns if times.accessed is None else times.accessed,
+        now.st_mtime_ns if times.modified is None else times.modified,
+    )
+
+
+def _sync(host: int, only_data: bool) -> None:
+    if only_data:
+        os.fdatasync(host)
+    else:
+        os.fsync(host)
 
 
 def _host_bits(flags: FdFlags) -> int:
@@ -295,7 +314,7 @@ def _host_bits(flags: FdFlags) -> int:
 
 
 def _host_flags(opening: Opening) -> int:
-    """The flags of open(2). What is neither read nor written is opened for reading."""
+    """The flags of open(2). A file that is neither read nor written is opened for reading."""
     access = (os.O_RDONLY, os.O_WRONLY, os.O_RDWR)[opening.write + (opening.write & opening.read)]
     flags = access | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
     for wanted, bit in (
@@ -306,15 +325,20 @@ def _host_flags(opening: Opening) -> int:
     ):
         if wanted:
             flags |= bit
+    if opening.directory and not (opening.read or opening.write):
+        flags |= os.O_PATH  # it need not be readable
     return flags | _host_bits(FdFlags(opening.flags))
 
 
 def _entry_type(entry: os.DirEntry[str]) -> FileType:
     """A file's type by what the directory knows, or by asking for it."""
-    if entry.is_symlink():
-        return FileType.SYMBOLIC_LINK
     if entry.is_file(follow_symlinks=False):
         return FileType.REGULAR_FILE
     if entry.is_dir(follow_symlinks=False):
         return FileType.DIRECTORY
-    return file_type(entry.stat(follow_symlinks=False).st_mode)
+    if entry.is_symlink():
+        return FileType.SYMBOLIC_LINK
+    try:
+        return file_type(entry.stat(follow_symlinks=False).st_mode)
+    except OSError:  # it is gone, or hidden
+        return FileType.UNKNOWN

@@ -45,7 +45,7 @@ def path_open(
 
     def open_place(place: Place) -> Descriptor | Directory:
         if place.slashed:
-            _check_directory(place)
+            _found(place, 0)
         return place.directory.open(place.name, opening)
 
     def open_itself(directory: Directory) -> Directory:
@@ -141,8 +141,15 @@ def _found(place: Place, flags: int) -> Status:
 
 
 def _check_directory(place: Place) -> None:
-    """Raises OSError or ErrnoError unless a directory has the name, ELOOP if a link has."""
-    _found(place._replace(slashed=True), 0)
+    """Raises OSError unless a directory has the name, or ErrnoError(ENOTDIR)."""
+    if place.directory.status(place.name).type is not FileType.DIRECTORY:
+        raise ErrnoError(Errno.ENOTDIR)
+
+
+def _check_free(place: Place) -> None:
+    """Raises what making something that is no directory at a path with a slash at its end does."""
+    place.directory.status(place.name)
+    raise ErrnoError(Errno.EEXIST)
 
 
 @handler("path_create_directory")
@@ -186,10 +193,11 @@ def path_readlink(wasi: Context, fd: int, path: bytes, buf: memoryview) -> int:
 
     def read(place: Place) -> bytes:
         if place.slashed:
-            _check_directory(place)
+            _found(place, 0)
         return place.directory.read_link(place.name)
 
-    target = resolve(root.directory, path, read, itself=Errno.EINVAL)
+    follow = path.endswith(b"/")
+    target = resolve(root.directory, path, read, itself=Errno.EINVAL, follow=follow)
     if target.startswith(b"/"):
         raise ErrnoError(Errno.ENOTCAPABLE)
     data = target[: len(buf)]
@@ -208,7 +216,7 @@ def path_symlink(wasi: Context, old_path: bytes, fd: int, new_path: bytes) -> No
 
     def make(place: Place) -> None:
         if place.slashed:
-            _check_directory(place)
+            _check_free(place)
         place.directory.make_link(place.name, old_path)
 
     resolve(root.directory, new_path, make, itself=Errno.EEXIST)
@@ -223,7 +231,7 @@ def path_link(
 
     def link(old: Place, new: Place) -> None:
         if new.slashed:
-            _check_directory(new)
+            _check_free(new)
         old.directory.link(old.name, new.directory, new.name)
 
     def link_old(old: Place) -> None:
