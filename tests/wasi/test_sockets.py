@@ -289,7 +289,10 @@ def test_what_is_no_socket_is_refused(listener: socket.socket) -> None:
 
 @pytest.fixture(scope="module")
 def serve() -> Module:
-    return Module(SERVE, engine=Engine(opt_level="none"))
+    """The program, after it has run, in vain: what clients wait for is not its compilation."""
+    module = Module(SERVE, engine=Engine(opt_level="none"))
+    assert wasi.run(module).stderr == b"accept: Bad file descriptor\n"
+    return module
 
 
 def served(
