@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from wasmine.wasi import MemoryDirectory, descriptors
 from wasmine.wasi.abi import Errno, ErrnoError
 from wasmine.wasi.descriptors import Descriptor, DescriptorTable
+
+from .guest import Guest
 
 
 def table() -> DescriptorTable:
@@ -33,3 +36,17 @@ def test_but_another_descriptor_can_take_its_place() -> None:
     added = Descriptor()
     descriptors.renumber(descriptors.add(added), 1)
     assert descriptors[1] is added
+
+
+def test_listings_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {f"file {number:04}": b"" for number in range(100)}
+    monkeypatch.setattr(descriptors, "_MOST_HELD", 15_000)
+    with Guest(dirs={"/": MemoryDirectory(names)}) as guest:
+        opened = [guest.open(b".") for _ in range(5)]
+        listed = [guest.errno("fd_readdir", number, 4096, 0) for number in opened]
+        assert listed == [Errno.SUCCESS] * 5
+        another = guest.open(b".")
+        assert guest.errno("fd_readdir", another, 4096, 5) is Errno.ENOMEM
+        assert guest.errno("fd_readdir", opened[0], 4096, 5) is Errno.SUCCESS
+        guest.ask("fd_close", opened.pop())
+        assert len(list(guest.list(another))) == 102

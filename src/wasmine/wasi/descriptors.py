@@ -21,6 +21,8 @@ _FILE_TYPES: Final = {
 
 # What a program may hold open: one that opens without end holds no memory of the host without end.
 _MOST_DESCRIPTORS: Final = 1 << 13
+# What listings of directories may take up together, in bytes.
+_MOST_HELD: Final = 1 << 28
 _STANDARD_STREAMS: Final = 3
 
 FILE_ABILITY: Final = (
@@ -134,6 +136,10 @@ class Descriptor:
         """The bytes that can be read without waiting, or 1 where nobody knows."""
         return 1
 
+    def held(self) -> int:
+        """The bytes of the host's memory that the guest's use of it takes up."""
+        return 0
+
     def close(self) -> None:
         """Lets go of what the guest opened. What the host handed in stays open for the host."""
 
@@ -212,6 +218,11 @@ class DescriptorTable:
         del self._entries[number]
         if number >= _STANDARD_STREAMS:
             self._lowest = min(self._lowest, number)
+
+    def check_room(self) -> None:
+        """Raises ErrnoError(ENOMEM) where all that is open holds as much memory as it may."""
+        if sum(descriptor.held() for descriptor in self._entries.values()) > _MOST_HELD:
+            raise ErrnoError(Errno.ENOMEM)
 
     def close_all(self) -> None:
         """Closes what the guest has left open."""

@@ -78,6 +78,9 @@ class OpenDirectory(Descriptor):
         start = self._starts[cookie]
         return bytes(self._records[start : start + length])
 
+    def held(self) -> int:
+        return len(self._records)
+
     def _read_entries(self) -> None:
         inode = self.directory.status().inode
         # What is above a granted directory is nobody's business: ".." is the directory itself.

@@ -158,6 +158,9 @@ def _granted_name(descriptor: Descriptor) -> bytes:
 
 @handler("fd_readdir")
 def fd_readdir(wasi: Context, fd: int, buf: memoryview, cookie: int) -> int:
-    data = require_directory(wasi, fd, Rights.FD_READDIR).list(cookie, len(buf))
+    directory = require_directory(wasi, fd, Rights.FD_READDIR)
+    if cookie == 0 or not directory.held():
+        wasi.descriptors.check_room()
+    data = directory.list(cookie, len(buf))
     buf[: len(data)] = data
     return len(data)
