@@ -1,6 +1,6 @@
 # Run in a virtual environment: everything uses its `python`.
 
-.PHONY: install format check test spec bench
+.PHONY: install format check test spec programs bench
 
 install:
 	python -m pip install -e '.[test,bench]'
@@ -19,6 +19,9 @@ test:
 
 spec:
 	python -m tests.spec
+
+programs:
+	python -m tests.programs run
 
 bench:
 	python bench/run.py --json bench/results.json

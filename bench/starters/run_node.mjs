@@ -1,10 +1,10 @@
-// Runs a scenario with Node's own WebAssembly (V8, lazily with Liftoff): run_node.mjs SCENARIO FILE ARGUMENTS...
+// Runs a scenario with Node's own WebAssembly (V8, lazily with Liftoff): run_node.mjs SCENARIO FILE -- ARGV...
 // The scenarios are those of scenarios.py.
 
 import { readFileSync } from "node:fs";
 import { WASI } from "node:wasi";
 
-const [scenario, file, ...rest] = process.argv.slice(2);
+const [scenario, file, , ...argv] = process.argv.slice(2);
 const text = new TextEncoder();
 
 const SCENARIOS = {
@@ -43,7 +43,7 @@ const SCENARIOS = {
     });
     const list = allocate(new Uint8Array(new Uint32Array(pairs).buffer));
     guest.call("ruby-init: func(args: list<string>) -> ()", list, pairs.length / 2);
-    const line = text.encode("puts [3, 1, 2].sort.inspect; $stdout.flush");
+    const line = text.encode(argv.at(-1));
     guest.call(
       "rb-eval-string-protect: func(str: string) -> tuple<handle<rb-abi-value>, s32>",
       allocate(line),
@@ -52,7 +52,7 @@ const SCENARIOS = {
   },
 };
 
-const wasi = new WASI({ version: "preview1", args: ["program", ...rest], returnOnExit: true });
+const wasi = new WASI({ version: "preview1", args: argv, returnOnExit: true });
 const module = new WebAssembly.Module(readFileSync(file));
 const imports = { wasi_snapshot_preview1: wasi.wasiImport };
 for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {

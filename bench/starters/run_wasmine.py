@@ -1,11 +1,11 @@
-"""Runs a scenario with wasmine: run_wasmine.py SCENARIO FILE ARGUMENTS..."""
+"""Runs a scenario with wasmine: run_wasmine.py SCENARIO FILE [OPTION...] -- ARGV..."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any, cast
 
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, Job
 
 from wasmine import Engine, FunctionType, Instance, Memory, Module
 from wasmine.wasi import Environment, WasiExit
@@ -44,10 +44,10 @@ def _nothing(type_: FunctionType) -> Any:
     return lambda *_: zeros if len(zeros) > 1 else zeros[0] if zeros else None
 
 
-def main(scenario: str, file: str, *arguments: str) -> None:
+def main(job: Job) -> int:
     """Instantiates the module with WASI, and functions that do nothing for what else it imports."""
-    module = Module(file, engine=Engine(tier="auto"))
-    environment = Environment(("program", *arguments))
+    module = Module(job.file, engine=Engine(tier="auto"))
+    environment = Environment(job.argv, job.env, dirs=_granted(job))
     imports: dict[str, dict[str, Any]] = {**environment.imports(module)}
     for import_ in module.imports:
         if isinstance(import_.type, FunctionType):
@@ -55,9 +55,19 @@ def main(scenario: str, file: str, *arguments: str) -> None:
             members.setdefault(import_.name, _nothing(import_.type))
     instance = Instance(module, imports)
     environment.bind(instance)
-    SCENARIOS[scenario](WasmineGuest(instance))
+    return SCENARIOS[job.scenario](WasmineGuest(instance), job.argv)
+
+
+def _granted(job: Job) -> dict[str, Any]:
+    if not job.resources:
+        return {**job.directories}
+    from wasmine.wasi import HostDirectory
+
+    shared = {guest: HostDirectory(host, read_only=True) for guest, host in job.resources.items()}
+    return {**job.directories, **shared}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    exit_code = main(Job.parse(*sys.argv[1:]))
     sys.stdout.flush()
+    sys.exit(exit_code & 0xFF)

@@ -1,4 +1,4 @@
-"""Runs a scenario with the wasmtime package: run_wasmtime.py CACHE|- SCENARIO FILE ARGUMENTS..."""
+"""Runs a scenario with the wasmtime package: run_wasmtime.py CACHE|- SCENARIO FILE [OPTION...] -- ARGV..."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import wasmtime
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, Job
 
 
 class WasmtimeGuest:
@@ -18,7 +18,7 @@ class WasmtimeGuest:
         self._exports = exports
 
     def call(self, name: str, *arguments: int) -> int:
-        """See Guest; a program that exits with 0 has come to its end."""
+        """See Guest; a program that exits has come to its end."""
         try:
             result = self._exports[name](self._store, *arguments)
         except wasmtime.ExitTrap as exit_:
@@ -40,16 +40,21 @@ def _nothing(results: list[wasmtime.ValType]) -> Any:
     return lambda *_: zeros if len(zeros) > 1 else zeros[0] if zeros else None
 
 
-def main(cache: str, scenario: str, file: str, *arguments: str) -> None:
+def main(cache: str, job: Job) -> int:
     """Instantiates the module with WASI, and functions that do nothing for what else it imports."""
     config = wasmtime.Config()
     if cache != "-":
         config.cache = cache
     engine = wasmtime.Engine(config)
-    module = wasmtime.Module.from_file(engine, file)
+    module = wasmtime.Module.from_file(engine, job.file)
     store = wasmtime.Store(engine)
     wasi = wasmtime.WasiConfig()
-    wasi.argv = ("program", *arguments)
+    wasi.argv = job.argv
+    wasi.env = job.env.items()
+    for guest, host in job.directories.items():
+        wasi.preopen_dir(host, guest)
+    for guest, host in job.resources.items():
+        wasi.preopen_dir(host, guest, False)
     wasi.inherit_stdin()
     wasi.inherit_stdout()
     wasi.inherit_stderr()
@@ -64,11 +69,12 @@ def main(cache: str, scenario: str, file: str, *arguments: str) -> None:
             function = wasmtime.Func(store, import_.type, _nothing(import_.type.results))
             linker.define(store, import_.module, import_.name or "", function)
     instance = linker.instantiate(store, module)
-    SCENARIOS[scenario](WasmtimeGuest(store, instance.exports(store)))
+    return SCENARIOS[job.scenario](WasmtimeGuest(store, instance.exports(store)), job.argv)
 
 
 if __name__ == "__main__":
     # libc's output streams are not Python's; both are empty when the process ends.
-    main(*sys.argv[1:])
+    exit_code = main(sys.argv[1], Job.parse(*sys.argv[2:]))
     sys.stdout.flush()
     ctypes.CDLL(None).fflush(None)
+    sys.exit(exit_code & 0xFF)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -26,8 +27,9 @@ from wasmine.wasi.descriptors import DescriptorTable
 from wasmine.wasi.environment import Directories, granted
 from wasmine.wasi.filesystem import Entry, Status
 from wasmine.wasi.guest import GuestMemory
+from wasmine.wasi.hostsockets import host_socket
 from wasmine.wasi.preview1 import ROWS, SNAPSHOT, functions, link
-from wasmine.wasi.streams import Source, input_stream, output_stream
+from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
 
 SIZE = 65536
 ROOT: Final = 3
@@ -47,38 +49,55 @@ _RESULTS: Final = {
 _OWN: Final = 1024
 
 
-class FakeMemory(bytearray):
-    """One page of bytes that behaves like a linear memory."""
+class FakeMemory:
+    """One page of bytes that behaves like a linear memory, of the kind that moves when it grows."""
+
+    def __init__(self, size: int) -> None:
+        self._bytes = bytearray(size)
+
+    @property
+    def data_size(self) -> int:
+        return len(self._bytes)
+
+    def uint8_view(self) -> memoryview:
+        return memoryview(self._bytes)
+
+    def extend(self, data: bytes) -> None:
+        self._bytes = self._bytes + data
 
     def read(self, offset: int, length: int, /) -> bytes:
         if offset < 0 or length < 0 or offset + length > len(self):
             raise IndexError
-        return bytes(self[offset : offset + length])
-
-    @property
-    def data_size(self) -> int:
-        return len(self)
-
-    def uint8_view(self) -> memoryview:
-        return memoryview(self)
+        return bytes(self._bytes[offset : offset + length])
 
     def write(self, offset: int, data: bytes, /) -> None:
         if offset < 0 or offset + len(data) > len(self):
             raise IndexError
         self[offset : offset + len(data)] = data
 
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def __getitem__(self, part: slice) -> bytes:
+        return bytes(self._bytes[part])
+
+    def __setitem__(self, part: slice, data: bytes) -> None:
+        memoryview(self._bytes)[part] = data
+
 
 class Guest:
     """WASI functions, called with integers as a program would (`call`) or with values (`ask`).
 
-    `dirs` are granted as an `Environment` grants them, from descriptor ROOT on.
+    `dirs` are granted as an `Environment` grants them, from descriptor ROOT on; `sockets` come then.
     """
 
     def __init__(
         self,
         stdin: Source = b"",
         *,
+        stdout: Sink = None,
         dirs: Directories | None = None,
+        sockets: Sequence[socket.socket] = (),
         arguments: tuple[bytes, ...] = (),
         environment: tuple[bytes, ...] = (),
         clocks: Clocks | None = None,
@@ -87,8 +106,9 @@ class Guest:
     ) -> None:
         self.memory = FakeMemory(SIZE)
         self.output = bytearray()
-        streams = (input_stream(stdin), output_stream("stdout", self.output.extend), None)
-        self.descriptors = DescriptorTable([*streams, *granted(dirs or {})])
+        output = output_stream("stdout", self.output.extend if stdout is None else stdout)
+        streams = (input_stream(stdin), output, None, *granted(dirs or {}))
+        self.descriptors = DescriptorTable([*streams, *map(host_socket, sockets)])
         context = Context(arguments, environment, self.descriptors, clocks or Clocks(), random)
         context.bind(GuestMemory(self.memory))
         self.functions = {
@@ -149,7 +169,7 @@ class Guest:
             return self.memory.read(filled, size)
         if not layouts:
             return None
-        fields = layouts[0].unpack_from(self.memory, results)
+        fields = layouts[0].unpack_from(self.memory.uint8_view(), results)
         return fields[0] if len(fields) == 1 else fields
 
     def errno(self, name: str, *values: Any) -> Errno:

@@ -230,7 +230,7 @@ def test_a_call_before_the_memory_is_known_is_explained() -> None:
         ({"env": {"A=B": "c"}}, ValueError, "env: 'A=B' cannot be the name"),
         ({"env": {"": "c"}}, ValueError, "env: '' cannot be the name"),
         ({"env": {"A": 1}}, TypeError, "env: expected str, got int"),
-        ({"stdin": 1.5}, TypeError, "stdin: expected bytes, a file or a descriptor, got float"),
+        ({"stdin": 1.5}, TypeError, "stdin: expected bytes, a file, .*, got float"),
         ({"stdout": 1.5}, TypeError, "stdout: expected a file, a function or a descriptor"),
         ({"stderr": "text"}, TypeError, "stderr: expected .*, got str"),
         ({"stdout": 999_999}, OSError, "Bad file descriptor"),

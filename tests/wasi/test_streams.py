@@ -8,18 +8,24 @@ import io
 import os
 import pty
 import sys
+import threading
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
+from wasmine import Module, wasi
 from wasmine.wasi import Errno
-from wasmine.wasi.abi import ErrnoError, FileType, errno_of
+from wasmine.wasi.abi import ErrnoError, FdFlags, FileType, Rights, Whence, errno_of
 from wasmine.wasi.descriptors import Descriptor
 from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
 
+from .guest import Guest
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 def write(sink: Sink, *pieces: bytes) -> Errno:
@@ -241,3 +247,231 @@ def test_what_a_stream_is(tmp_path: Path) -> None:
                 assert stream.type is kind
     for descriptor in (terminal, other_end, reading, writing):
         os.close(descriptor)
+
+
+class TestWithoutWaiting:
+    """What a program that has made a stream non-blocking gets; the host's open file stays as it is."""
+
+    @staticmethod
+    def guest(stdin: Source = b"", stdout: Sink = None) -> Guest:
+        guest = Guest(stdin, stdout=stdout)
+        for fd in (0, 1):
+            guest.ask("fd_fdstat_set_flags", fd, FdFlags.NONBLOCK)
+        return guest
+
+    def test_a_pipe(self, pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+        source, sink = (file.fileno() for file in pipe)
+        guest = self.guest(source, sink)
+        assert guest.errno("fd_read", 0, 10) is Errno.EAGAIN
+        assert guest.ask("fd_write", 1, b"hello") == 5
+        assert guest.read(0) == b"hello"
+        total = 0
+        while guest.errno("fd_write", 1, bytes(10_000)) is Errno.SUCCESS:
+            total += 1
+            assert total < 1000
+        assert guest.errno("fd_write", 1, b"x") is Errno.EAGAIN
+        assert guest.read(0, 60_000) == bytes(60_000)
+        assert guest.ask("fd_write", 1, b"x") == 1
+        assert os.get_blocking(source)
+        assert os.get_blocking(sink)
+        pipe[0].close()
+        assert guest.errno("fd_write", 1, b"x") is Errno.EPIPE
+
+    def test_the_end(self, pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+        guest = self.guest(pipe[0].fileno())
+        pipe[1].close()
+        assert guest.read(0) == b""
+
+    def test_a_fifo_and_a_terminal(self, tmp_path: Path) -> None:
+        """Of these the kernel has no call that does not wait."""
+        os.mkfifo(tmp_path / "fifo")
+        fifo = os.open(tmp_path / "fifo", os.O_RDWR)
+        terminal, other_end = pty.openpty()
+        for reading, writing in ((fifo, fifo), (other_end, other_end)):
+            guest = self.guest(reading, writing)
+            assert guest.errno("fd_read", 0, 10) is Errno.EAGAIN
+            assert guest.ask("fd_write", 1, b"line\n") == 5
+        assert os.read(terminal, 100) == b"line\r\n"
+        os.write(terminal, b"typed\n")
+        assert self.guest(other_end).read(0) == b"typed\n"
+        guest = self.guest(fifo, fifo)
+        assert guest.read(0) == b"line\n"
+        guest.put_iovs(0, (100, 3000), (100, 3000))
+        assert guest.call("fd_write", 1, 0, 2, 50) is Errno.SUCCESS
+        assert guest.u32(50) == 4096  # so much finds room in any pipe that can be written
+        while guest.errno("fd_write", 1, bytes(4096)) is Errno.SUCCESS:
+            continue
+        assert guest.errno("fd_write", 1, b"x") is Errno.EAGAIN
+        for host in (fifo, terminal, other_end):
+            assert os.get_blocking(host)
+            os.close(host)
+
+    def test_a_file_never_waits(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"content")
+        with open(tmp_path / "file", "rb") as file:
+            assert self.guest(file.fileno()).read(0) == b"content"
+
+    def test_a_program(self) -> None:
+        reading, writing = os.pipe()
+
+        def output(data: bytes) -> None:
+            lines.append(data)
+            if data.startswith(b"read: -1"):
+                os.write(writing, b"hello")
+
+        lines: list[bytes] = []
+        environment = wasi.Environment(["waiting", "try"], stdin=reading, stdout=output)
+        environment.start(environment.instantiate(Module(PROGRAMS / "waiting.wasm")))
+        assert b"".join(lines) == (
+            b"waiting\nset: 0 \nread: -1 Resource temporarily unavailable\npoll: 1 \n"
+            b"available: 5 \nread: 5 \nterminal: 0 \n"
+        )
+        for end in (reading, writing):
+            os.close(end)
+
+
+def test_waiting_although_others_have_made_the_file_non_blocking(
+    pipe: tuple[IO[bytes], IO[bytes]],
+) -> None:
+    source, sink = (file.fileno() for file in pipe)
+    guest = Guest(source, stdout=sink)
+    os.set_blocking(source, False)
+    os.set_blocking(sink, False)
+    timer = threading.Timer(0.05, os.write, (sink, b"late"))
+    timer.start()
+    assert guest.read(0) == b"late"
+    timer.join()
+    with contextlib.suppress(BlockingIOError):
+        while os.write(sink, bytes(65536)):
+            continue
+    timer = threading.Timer(0.05, os.read, (source, 1 << 20))
+    timer.start()
+    assert guest.ask("fd_write", 1, b"x") == 1
+    timer.join()
+
+
+def test_short_reads_and_writes(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    source, sink = (file.fileno() for file in pipe)
+    os.write(sink, b"some")
+    assert Guest(source).read(0, 60_000) == b"some"
+    os.set_blocking(sink, False)
+    guest = Guest(source, stdout=sink)
+    guest.memory.extend(bytes(1 << 20))
+    guest.put_iovs(0, (0, 1 << 20))
+    assert guest.call("fd_write", 1, 0, 1, 50) is Errno.SUCCESS
+    assert guest.u32(50) == 65536
+
+
+def test_input_that_is_a_file_can_be_sought(tmp_path: Path) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(b"0123456789")
+    memory = io.BytesIO(b"0123456789")
+    with open(path, "rb") as file, open(path, "rb", buffering=0) as raw:
+        host = os.open(path, os.O_RDONLY)
+        positions: dict[Any, Callable[[], int]] = {
+            host: lambda: os.lseek(host, 0, os.SEEK_CUR),
+            file: file.tell,
+            raw: raw.tell,
+            memory: memory.tell,
+        }
+        for source, position in positions.items():
+            guest = Guest(source)
+            kind, _, rights, _ = guest.ask("fd_fdstat_get", 0)
+            assert kind == (FileType.UNKNOWN if source is memory else FileType.REGULAR_FILE)
+            assert {Rights.FD_SEEK, Rights.FD_TELL} <= set(Rights(rights))
+            assert guest.read(0, 3) == b"012"
+            assert guest.ask("fd_tell", 0) == position() == 3
+            assert guest.ask("fd_seek", 0, -2, Whence.END) == 8
+            assert guest.read(0) == b"89"
+            assert guest.ask("fd_seek", 0, 1, Whence.SET) == position() == 1
+            assert guest.errno("fd_seek", 0, -5, Whence.SET) is Errno.EINVAL
+            if source is not memory:
+                assert guest.fd_status(0).size == 10
+        assert Guest(host).ask("fd_pread", 0, 2, 4) == b"45"
+        assert Guest(host).errno("fd_pread", 0, 2, 1 << 63) is Errno.EINVAL
+        os.close(host)
+        raw.seek(0)
+        result = wasi.run(PROGRAMS / "waiting.wasm", ["waiting", "seek"], stdin=raw)
+    assert result.stdout == b"waiting\nread: 4 \ntell: 4 \nseek: 7 \nread: 3 \nseek: 2 \n"
+
+
+def test_what_cannot_be_sought(pipe: tuple[IO[bytes], IO[bytes]], tmp_path: Path) -> None:
+    sources: list[Source] = [
+        b"bytes",
+        io.StringIO("text"),
+        pipe[0],
+        pipe[0].fileno(),
+        lambda _: b"",
+    ]
+    for source in sources:
+        guest = Guest(source)
+        assert guest.errno("fd_seek", 0, 0, 0) is Errno.ESPIPE
+        assert guest.errno("fd_pread", 0, 1, 0) is Errno.ESPIPE
+        assert not guest.ask("fd_fdstat_get", 0)[2] & (Rights.FD_SEEK | Rights.FD_TELL)
+    with open(tmp_path / "output", "wb") as file:
+        # What others have written there before is not the program's.
+        assert Guest(stdout=file).errno("fd_seek", 1, 0, 0) is Errno.ESPIPE
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_programs_take_for_a_terminal() -> None:
+    """wasi-libc's isatty: a character device that cannot be sought."""
+
+    def is_terminal(guest: Guest, fd: int) -> bool:
+        kind, _, rights, _ = guest.ask("fd_fdstat_get", fd)
+        position = rights & (Rights.FD_SEEK | Rights.FD_TELL)
+        return kind == FileType.CHARACTER_DEVICE and not position
+
+    terminal, other_end = pty.openpty()
+    with open(other_end, "rb", buffering=0) as file:
+        for end in (other_end, file, Terminal()):
+            assert is_terminal(Guest(end), 0)
+        for target in (other_end, Terminal()):
+            assert is_terminal(Guest(stdout=target), 1)
+    os.close(terminal)
+    with open("/dev/null", "r+b", buffering=0) as null:
+        guest = Guest(null.fileno(), stdout=null.fileno())
+        assert guest.ask("fd_seek", 1, 0, 0) == 0
+        assert not is_terminal(guest, 0)
+        assert not is_terminal(guest, 1)
+    assert not is_terminal(Guest(b""), 0)
+
+
+def test_input_from_functions_and_iterables() -> None:
+    asked: list[int] = []
+
+    def source(size: int) -> bytes | str | None:
+        asked.append(size)
+        return (b"more than asked for", None, "ü", b"")[len(asked) - 1]
+
+    guest = Guest(source)
+    assert guest.read(0, 9) == b"more than"
+    assert guest.read(0, 100) == b" asked for"
+    assert guest.errno("fd_read", 0, 7) is Errno.EAGAIN
+    assert guest.read(0, 50) == "ü".encode()
+    assert guest.read(0, 50) == b""
+    assert asked == [9, 7, 50, 50]
+    iterables: list[Source] = [["a", b"", b"bc"], iter((b"a", "", "bc")), (x for x in ("a", b"bc"))]
+    for iterable in iterables:
+        guest = Guest(iterable)
+        assert [guest.read(0) for _ in range(4)] == [b"a", b"bc", b"", b""]
+    assert (
+        wasi.run(PROGRAMS / "echo.wasm", stdin=(f"{n}\n" for n in range(3))).stdout == b"0\n1\n2\n"
+    )
+    wrong: Any = [1]
+    with pytest.raises(TypeError, match="stdin: expected bytes or text, got int"):
+        Guest(wrong).read(0)
+
+
+def test_the_process_s_own_input_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with open(reading) as own:
+        monkeypatch.setattr(sys, "stdin", own)
+        stream = input_stream(own)
+        assert stream is not None
+        assert stream.host_descriptor() == reading
+    os.close(writing)

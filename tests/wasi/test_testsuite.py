@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from wasmine import wasi
+from wasmine.wasi import HostDirectory, MemoryDirectory
+from wasmine.wasi.filesystem import Directory
 
 from . import adapter, testsuite
 
@@ -26,10 +29,12 @@ def test_all_programs_are_found() -> None:
     assert len(testsuite.names()) >= 72
 
 
+@pytest.mark.parametrize("files", [HostDirectory, MemoryDirectory.load])
 @pytest.mark.parametrize("name", testsuite.names())
-def test_program(name: str, tmp_path: Path) -> None:
+def test_program(name: str, files: Callable[[Path], Directory], tmp_path: Path) -> None:
+    """On files of the host and in memory."""
     case = testsuite.case(name)
-    dirs = {"/": testsuite.fresh(case.root, tmp_path / "root")} if case.root else {}
+    dirs = {"/": files(testsuite.fresh(case.root, tmp_path / "root"))} if case.root else {}
     result = wasi.run(case.program, [case.program.name, *case.args], case.env, b"", dirs=dirs)
     assert result.exit_code == case.exit_code, result.stderr.decode()
     for output, expected in ((result.stdout, case.stdout), (result.stderr, case.stderr)):

@@ -19,11 +19,22 @@ from wasmine.wasi.process import WasiExit
 
 if TYPE_CHECKING:
     from wasmine.wasi.hostfiles import HostDirectory
+    from wasmine.wasi.memoryfiles import Link, MemoryDirectory
 
-__all__ = ["Clocks", "Environment", "Errno", "HostDirectory", "Result", "WasiExit", "run"]
+__all__ = [
+    "Clocks",
+    "Environment",
+    "Errno",
+    "HostDirectory",
+    "Link",
+    "MemoryDirectory",
+    "Result",
+    "WasiExit",
+    "run",
+]
 
 # What only some programs need, and the file that is imported then.
-_HOMES = {"HostDirectory": "hostfiles"}
+_HOMES = {"HostDirectory": "hostfiles", "Link": "memoryfiles", "MemoryDirectory": "memoryfiles"}
 
 
 def __getattr__(name: str) -> object:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from wasmine.wasi.abi import MAX_U64, ClockId, Errno, ErrnoError
-from wasmine.wasi.context import Clocks, Context
+import time
+from typing import Final
+
+from wasmine.wasi.abi import MAX_U64, Errno, ErrnoError
+from wasmine.wasi.context import Context
 from wasmine.wasi.preview1 import handler
 
+# By ClockId.
+_HOST_CLOCKS: Final = (
+    time.CLOCK_REALTIME,
+    time.CLOCK_MONOTONIC,
+    time.CLOCK_PROCESS_CPUTIME_ID,
+    time.CLOCK_THREAD_CPUTIME_ID,
+)
 
-def read_clock(clocks: Clocks, clock: int) -> int:
+
+def read_clock(wasi: Context, clock: int) -> int:
     """Nanoseconds. Raises ErrnoError(EINVAL) for a clock that does not exist."""
-    match clock:
-        case ClockId.REALTIME:
-            return clocks.realtime()
-        case ClockId.MONOTONIC:
-            return clocks.monotonic()
-        case ClockId.PROCESS_CPUTIME:
-            return clocks.process_cputime()
-        case ClockId.THREAD_CPUTIME:
-            return clocks.thread_cputime()
-        case _:
-            raise ErrnoError(Errno.EINVAL)
+    if clock >= len(wasi.timers):
+        raise ErrnoError(Errno.EINVAL)
+    return wasi.timers[clock]()
 
 
 @handler("clock_res_get")
 def clock_res_get(wasi: Context, clock: int) -> int:
-    read_clock(wasi.clocks, clock)
-    return wasi.clocks.resolution
+    if clock >= len(_HOST_CLOCKS):
+        raise ErrnoError(Errno.EINVAL)
+    if wasi.clocks.resolution is not None:
+        return wasi.clocks.resolution
+    return round(time.clock_getres(_HOST_CLOCKS[clock]) * 1e9)
 
 
 @handler("clock_time_get")
 def clock_time_get(wasi: Context, clock: int, precision: int) -> int:  # noqa: ARG001
     """The precision is a permission to be coarse, of which no use is made."""
-    return read_clock(wasi.clocks, clock) & MAX_U64
+    return read_clock(wasi, clock) & MAX_U64

@@ -21,6 +21,7 @@ _FILE_TYPES: Final = {
 
 # What a program may hold open: one that opens without end holds no memory of the host without end.
 _MOST_DESCRIPTORS: Final = 1 << 13
+_STANDARD_STREAMS: Final = 3
 
 FILE_ABILITY: Final = (
     Rights.FD_DATASYNC
@@ -66,6 +67,17 @@ class Descriptor:
     def __init__(self) -> None:
         self.rights = self.ability
 
+    @property
+    def rights(self) -> Rights:
+        """What may be done with it."""
+        return self._rights
+
+    @rights.setter
+    def rights(self, rights: Rights) -> None:
+        self._rights = rights
+        self.lacking = self.ability.value & ~rights.value
+        """Of what could be done, the rights to what may not be. A number: flags take their time."""
+
     def read(self, _buffers: Sequence[memoryview]) -> int:
         """Fills the buffers in order; returns the bytes read, 0 at the end."""
         raise ErrnoError(self.no_data)
@@ -87,9 +99,10 @@ class Descriptor:
         raise ErrnoError(self.no_position)
 
     def set_flags(self, flags: FdFlags) -> None:
-        """A stream always appends, so that flag means nothing; no other can be had."""
-        if flags & ~FdFlags.APPEND:
+        """A stream always appends, and what never waits is non-blocking: no other flag can be had."""
+        if flags & ~(FdFlags.APPEND | FdFlags.NONBLOCK):
             raise ErrnoError(Errno.ENOTSUP)
+        self.flags = flags
 
     def status(self) -> Status:
         """About the file behind it; all zero but the type where there is no file."""
@@ -137,6 +150,13 @@ def host_status(result: os.stat_result) -> Status:
     )
 
 
+def signed_offset(value: int) -> int:
+    """An offset or size that Linux can take. Raises ErrnoError(EINVAL) for 2^63 and more."""
+    if value >= 1 << 63:
+        raise ErrnoError(Errno.EINVAL)
+    return value
+
+
 class DescriptorTable:
     """The guest's descriptor numbers."""
 
@@ -144,8 +164,8 @@ class DescriptorTable:
         self._entries = {
             number: entry for number, entry in enumerate(descriptors) if entry is not None
         }
-        # No lower number is free.
-        self._lowest = 0
+        # No lower number is given out.
+        self._lowest = _STANDARD_STREAMS
 
     def __getitem__(self, number: int) -> Descriptor:
         """The descriptor of this number. Raises ErrnoError(EBADF) when there is none."""
@@ -154,13 +174,15 @@ class DescriptorTable:
         except KeyError:
             raise ErrnoError(Errno.EBADF) from None
 
-    def require(self, number: int, rights: Rights) -> Descriptor:
+    def require(self, number: int, rights: int) -> Descriptor:
         """The descriptor, unless it lacks rights. Raises ErrnoError: EBADF or ENOTCAPABLE.
 
         What such a descriptor could never do is not refused here: it has an errno of its own.
         """
-        descriptor = self[number]
-        missing = rights & descriptor.ability & ~descriptor.rights
+        descriptor = self._entries.get(number)
+        if descriptor is None:
+            raise ErrnoError(Errno.EBADF)
+        missing = descriptor.lacking & rights
         if missing:
             # As in POSIX, where a file is open for reading, writing, or both.
             one_way = missing & (Rights.FD_READ | Rights.FD_WRITE)
@@ -168,7 +190,11 @@ class DescriptorTable:
         return descriptor
 
     def add(self, descriptor: Descriptor) -> int:
-        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE)."""
+        """Gives a descriptor the lowest number that is free. Raises ErrnoError(EMFILE).
+
+        The numbers of the standard streams are not given out again when they are closed: a program
+        that goes on printing, as yosys does, would print into the next file that it opens.
+        """
         for number in range(self._lowest, _MOST_DESCRIPTORS):
             if number not in self._entries:
                 self._entries[number] = descriptor
@@ -184,7 +210,8 @@ class DescriptorTable:
 
     def _free(self, number: int) -> None:
         del self._entries[number]
-        self._lowest = min(self._lowest, number)
+        if number >= _STANDARD_STREAMS:
+            self._lowest = min(self._lowest, number)
 
     def close_all(self) -> None:
         """Closes what the guest has left open."""

@@ -95,7 +95,7 @@ class OpenDirectory(Descriptor):
         self.directory.close()
 
 
-def require_directory(wasi: Context, fd: int, rights: Rights) -> OpenDirectory:
+def require_directory(wasi: Context, fd: int, rights: int) -> OpenDirectory:
     """An open directory with these rights. Raises ErrnoError: EBADF, ENOTDIR or ENOTCAPABLE."""
     descriptor = wasi.descriptors.require(fd, rights)
     if not isinstance(descriptor, OpenDirectory):

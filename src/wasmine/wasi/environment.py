@@ -17,6 +17,8 @@ from wasmine.wasi.process import WasiExit
 from wasmine.wasi.streams import Sink, Source, input_stream, output_stream
 
 if TYPE_CHECKING:
+    import socket
+
     from wasmine.wasi.trace import LineWriter
 
 Directories = Mapping[str, "str | os.PathLike[str] | Directory"]
@@ -26,12 +28,17 @@ Imports = dict[str, dict[str, Callable[..., int]]]
 class Environment:
     """The arguments, variables, streams, directories, clocks and randomness of one program.
 
-    stdin: bytes, text, a Python file or a descriptor; stdout and stderr: a Python file, binary or
-    text, a function of bytes or a descriptor. None stands for the process's own stream. Nothing
-    that is handed in is ever closed.
+    stdin: bytes, text, a Python file, a descriptor, an iterable of bytes or text, or a function that
+    returns up to so many bytes, none at the end and None for none yet. stdout and stderr: a Python
+    file, binary or text, a function of bytes or a descriptor. None stands for the process's own
+    stream. Nothing that is handed in is ever closed.
 
     dirs: what the guest finds at which path: a path of the host, `HostDirectory(path, read_only=True)`
     or a `MemoryDirectory`. It reaches what is below these and nothing else.
+
+    sockets: stream and datagram sockets, connected, bound or listening. They get the numbers after
+    the directories, in this order: the first one is 3 + len(dirs). What a program accepts is closed
+    with the environment.
 
     trace: a text file or a function, which gets a line for each call that the program makes.
 
@@ -52,6 +59,7 @@ class Environment:
         stderr: Sink = None,
         *,
         dirs: Directories | None = None,
+        sockets: Iterable[socket.socket] = (),
         clocks: Clocks | None = None,
         random: Callable[[int], bytes] = os.urandom,
         trace: LineWriter | Callable[[str], object] | None = None,
@@ -63,6 +71,7 @@ class Environment:
             output_stream("stdout", stdout),
             output_stream("stderr", stderr),
             *granted(dirs or {}),
+            *_handed_in(sockets),
         )
         self._context = Context(
             [_c_string("argv", argument) for argument in argv],
@@ -157,6 +166,7 @@ def run(
     *,
     imports: Mapping[str, Mapping[str, Any]] | None = None,
     dirs: Directories | None = None,
+    sockets: Iterable[socket.socket] = (),
     clocks: Clocks | None = None,
     random: Callable[[int], bytes] = os.urandom,
     trace: LineWriter | Callable[[str], object] | None = None,
@@ -180,6 +190,7 @@ def run(
         stdout.extend if capture else None,
         stderr.extend if capture else None,
         dirs=dirs,
+        sockets=sockets,
         clocks=clocks,
         random=random,
         trace=trace,
@@ -192,6 +203,16 @@ def _tracer(sink: LineWriter | Callable[[str], object]) -> Trace:
     from wasmine.wasi.trace import tracer
 
     return tracer(sink)
+
+
+def _handed_in(sockets: Iterable[socket.socket]) -> list[Descriptor]:
+    """The descriptors of sockets. Raises TypeError, ValueError or OSError."""
+    handed_in = list(sockets)
+    if not handed_in:
+        return []
+    from wasmine.wasi.hostsockets import host_socket
+
+    return [host_socket(one) for one in handed_in]
 
 
 def granted(dirs: Directories) -> list[Descriptor]:

@@ -138,6 +138,11 @@ class Directory:
         """Another name for the file, in any directory; EXDEV in that of another file system."""
         raise NotImplementedError
 
+    def check_writable(self) -> None:
+        """Raises OSError with EROFS in a grant that is read-only."""
+        if self.read_only:
+            raise failure(errno.EROFS)
+
     def descend(self, path: bytes) -> Directory:
         """The directory at a path below this one, links followed; to be closed by the caller.
 
@@ -160,6 +165,8 @@ class Directory:
                     entered.append(here.enter(name))
                 except OSError as error:
                     target = _link_instead(here, name, error)
+                    if target is None:
+                        raise
                     links += 1
                     if links > _MOST_LINKS:
                         raise failure(errno.ELOOP) from None
@@ -182,14 +189,14 @@ def escape() -> NoReturn:
     raise ErrnoError(Errno.ENOTCAPABLE)
 
 
-def _link_instead(directory: Directory, name: bytes, error: OSError) -> bytes:
-    """The target of the link that a step was refused for. Raises the error if there is none."""
+def _link_instead(directory: Directory, name: bytes, error: OSError) -> bytes | None:
+    """The target of the link that a step was refused for; None if there is none."""
     if error.errno not in (errno.ELOOP, errno.ENOTDIR):
-        raise error
+        return None
     try:
         return directory.read_link(name)
     except OSError:
-        raise error from None
+        return None
 
 
 class Place(NamedTuple):
@@ -227,9 +234,9 @@ def resolve(
             try:
                 return act(Place(directory, name, slashed))
             except OSError as error:
-                if not follow:
+                target = _link_instead(directory, name, error) if follow else None
+                if target is None:
                     raise
-                target = _link_instead(directory, name, error)
         path = _joined(parent, target + b"/" * slashed)
     raise failure(errno.ELOOP)
 

@@ -17,8 +17,15 @@ from contextlib import contextmanager
 from typing import Final
 
 from wasmine.wasi.abi import PATH_MAX, Errno, ErrnoError, FdFlags, FileType
-from wasmine.wasi.descriptors import FILE_ABILITY, Descriptor, file_type, host_status
+from wasmine.wasi.descriptors import (
+    FILE_ABILITY,
+    Descriptor,
+    file_type,
+    host_status,
+    signed_offset,
+)
 from wasmine.wasi.filesystem import Directory, Entry, Opening, Status, Times, escape, failure
+from wasmine.wasi.hoststreams import bytes_available
 
 _HELD: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ENCODING: Final = sys.getfilesystemencoding()
@@ -113,9 +120,14 @@ class HostDirectory(Directory):
             if opening.exclusive:
                 self.status(name)
                 raise failure(errno.EEXIST)
-            return self.open(name, opening._replace(create=False))
+            opened = self.open(name, opening._replace(create=False))
         except FileNotFoundError:
-            raise failure(errno.EROFS) from None
+            # Unless the directory itself is gone.
+            raise failure(errno.EROFS if self.status().links else errno.ENOENT) from None
+        if isinstance(opened, Directory):
+            opened.close()
+            raise failure(errno.EISDIR)
+        return opened
 
     def status(self, name: bytes | None = None) -> Status:
         if name is None:
@@ -179,11 +191,6 @@ class HostDirectory(Directory):
         target.check_writable()
         return target.host
 
-    def check_writable(self) -> None:
-        """Raises OSError with EROFS in a grant that is read-only."""
-        if self.read_only:
-            raise failure(errno.EROFS)
-
     def __repr__(self) -> str:
         return f"<wasmine.wasi.HostDirectory{' (read-only)' * self.read_only}>"
 
@@ -207,10 +214,10 @@ class HostFile(Descriptor):
         return os.writev(self._host, buffers) if buffers else 0
 
     def read_at(self, buffers: Sequence[memoryview], offset: int) -> int:
-        return os.preadv(self._host, buffers, _offset(offset)) if buffers else 0
+        return os.preadv(self._host, buffers, signed_offset(offset)) if buffers else 0
 
     def write_at(self, buffers: Sequence[memoryview], offset: int) -> int:
-        return os.pwritev(self._host, buffers, _offset(offset)) if buffers else 0
+        return os.pwritev(self._host, buffers, signed_offset(offset)) if buffers else 0
 
     def seek(self, offset: int, whence: int) -> int:
         return os.lseek(self._host, offset, whence)
@@ -226,7 +233,7 @@ class HostFile(Descriptor):
         return host_status(os.fstat(self._host))
 
     def set_size(self, size: int) -> None:
-        os.ftruncate(self._host, _offset(size))
+        os.ftruncate(self._host, signed_offset(size))
 
     def set_times(self, times: Times) -> None:
         # The host lets the owner of a file do this, however it was opened.
@@ -235,10 +242,10 @@ class HostFile(Descriptor):
         os.utime(self._host, ns=_both(times, os.fstat(self._host)))
 
     def allocate(self, offset: int, length: int) -> None:
-        os.posix_fallocate(self._host, _offset(offset), _offset(length))
+        os.posix_fallocate(self._host, signed_offset(offset), signed_offset(length))
 
     def advise(self, offset: int, length: int, advice: int) -> None:
-        os.posix_fadvise(self._host, _offset(offset), _offset(length), advice)
+        os.posix_fadvise(self._host, signed_offset(offset), signed_offset(length), advice)
 
     def sync(self, only_data: bool) -> None:
         _sync(self._host, only_data)
@@ -248,9 +255,7 @@ class HostFile(Descriptor):
         return None if self.type is FileType.REGULAR_FILE else self._host
 
     def available(self) -> int:
-        if self.type is not FileType.REGULAR_FILE:
-            return super().available()
-        return max(0, os.fstat(self._host).st_size - os.lseek(self._host, 0, os.SEEK_CUR))
+        return bytes_available(self._host)
 
     def close(self) -> None:
         host, self._host = self._host, -1
@@ -302,13 +307,6 @@ def _sync(host: int, only_data: bool) -> None:
         os.fdatasync(host)
     else:
         os.fsync(host)
-
-
-def _offset(value: int) -> int:
-    """An offset that the host can take: signed. Raises ErrnoError(EINVAL) for what is larger."""
-    if value >= 1 << 63:
-        raise ErrnoError(Errno.EINVAL)
-    return value
 
 
 def _host_bits(flags: FdFlags) -> int:

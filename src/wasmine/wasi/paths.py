@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Final
 
 from wasmine.wasi.abi import Errno, ErrnoError, FdFlags, FileType, LookupFlags, OFlags, Rights
 from wasmine.wasi.context import Context
@@ -11,6 +12,17 @@ from wasmine.wasi.directories import OpenDirectory, require_directory
 from wasmine.wasi.files import new_times
 from wasmine.wasi.filesystem import Directory, Opening, Place, Status, failure, resolve
 from wasmine.wasi.preview1 import handler
+
+# Plain numbers, for Python's flags take longer than the host does.
+_FOLLOW: Final = LookupFlags.SYMLINK_FOLLOW.value
+_CREAT, _DIRECTORY, _EXCL, _TRUNC = (flag.value for flag in OFlags)
+_SYNC: Final = FdFlags.SYNC.value
+_WRITE: Final = Rights.FD_WRITE.value
+_READ_OR_WRITE: Final = (Rights.FD_READ | Rights.FD_WRITE).value
+_READ_OR_LIST: Final = (Rights.FD_READ | Rights.FD_READDIR).value
+_PATH_OPEN: Final = Rights.PATH_OPEN.value
+_PATH_CREATE_FILE: Final = Rights.PATH_CREATE_FILE.value
+_PATH_SET_SIZE: Final = Rights.PATH_FILESTAT_SET_SIZE.value
 
 
 @handler("path_open")
@@ -26,7 +38,8 @@ def path_open(
 ) -> int:
     """Programs ask for more rights than they need: they get those that the directory passes on."""
     root = require_directory(wasi, fd, _rights_to_open(oflags))
-    if base & (Rights.FD_READ | Rights.FD_WRITE) & ~root.inheriting:
+    passed_on = root.inheriting.value
+    if base & _READ_OR_WRITE & ~passed_on:
         raise ErrnoError(Errno.ENOTCAPABLE)
     opening = _opening(oflags, base, fdflags)
 
@@ -42,11 +55,11 @@ def path_open(
             raise ErrnoError(Errno.EISDIR)
         return directory.reopen()
 
-    follow = bool(dirflags & LookupFlags.SYMLINK_FOLLOW) or path.endswith(b"/")
+    follow = bool(dirflags & _FOLLOW) or path.endswith(b"/")
     opened = resolve(root.directory, path, open_place, itself=open_itself, follow=follow)
     descriptor = OpenDirectory(opened) if isinstance(opened, Directory) else opened
-    descriptor.rights = Rights(base) & root.inheriting & descriptor.ability
-    descriptor.inheriting &= Rights(inheriting) & root.inheriting
+    descriptor.rights = Rights(base & passed_on & descriptor.ability.value)
+    descriptor.inheriting = Rights(descriptor.inheriting.value & inheriting & passed_on)
     try:
         return wasi.descriptors.add(descriptor)
     except ErrnoError:
@@ -54,28 +67,28 @@ def path_open(
         raise
 
 
-def _rights_to_open(oflags: int) -> Rights:
-    rights = Rights.PATH_OPEN
-    if oflags & OFlags.CREAT:
-        rights |= Rights.PATH_CREATE_FILE
-    if oflags & OFlags.TRUNC:
-        rights |= Rights.PATH_FILESTAT_SET_SIZE
+def _rights_to_open(oflags: int) -> int:
+    rights = _PATH_OPEN
+    if oflags & _CREAT:
+        rights |= _PATH_CREATE_FILE
+    if oflags & _TRUNC:
+        rights |= _PATH_SET_SIZE
     return rights
 
 
 def _opening(oflags: int, base: int, fdflags: int) -> Opening:
     """How the file is opened. Raises ErrnoError(EINVAL) for what has no meaning."""
-    if oflags >= OFlags.TRUNC << 1 or fdflags >= FdFlags.SYNC << 1:
+    if oflags >= _TRUNC << 1 or fdflags >= _SYNC << 1:
         raise ErrnoError(Errno.EINVAL)
-    if oflags & OFlags.DIRECTORY and oflags & (OFlags.CREAT | OFlags.EXCL | OFlags.TRUNC):
+    if oflags & _DIRECTORY and oflags != _DIRECTORY:
         raise ErrnoError(Errno.EINVAL)
     return Opening(
-        read=bool(base & (Rights.FD_READ | Rights.FD_READDIR)),
-        write=bool(base & Rights.FD_WRITE),
-        create=bool(oflags & OFlags.CREAT),
-        exclusive=bool(oflags & OFlags.EXCL),
-        truncate=bool(oflags & OFlags.TRUNC),
-        directory=bool(oflags & OFlags.DIRECTORY),
+        read=bool(base & _READ_OR_LIST),
+        write=bool(base & _WRITE),
+        create=bool(oflags & _CREAT),
+        exclusive=bool(oflags & _EXCL),
+        truncate=bool(oflags & _TRUNC),
+        directory=bool(oflags & _DIRECTORY),
         flags=fdflags,
     )
 
@@ -113,14 +126,14 @@ def path_filestat_set_times(
 
 
 def _follows(flags: int, path: bytes) -> bool:
-    return bool(flags & LookupFlags.SYMLINK_FOLLOW) or path.endswith(b"/")
+    return bool(flags & _FOLLOW) or path.endswith(b"/")
 
 
 def _found(place: Place, flags: int) -> Status:
     """About what the path leads to. Raises OSError with ELOOP for a link that is to be followed."""
     status = place.directory.status(place.name)
     if status.type is FileType.SYMBOLIC_LINK:
-        if place.slashed or flags & LookupFlags.SYMLINK_FOLLOW:
+        if place.slashed or flags & _FOLLOW:
             raise failure(errno.ELOOP)
     elif place.slashed and status.type is not FileType.DIRECTORY:
         raise ErrnoError(Errno.ENOTDIR)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import select
+import time
 from struct import Struct
+from typing import Final
 
 from wasmine.frozen import Frozen
 from wasmine.wasi.abi import (
@@ -23,36 +24,40 @@ from wasmine.wasi.abi import (
 )
 from wasmine.wasi.clocks import read_clock
 from wasmine.wasi.context import Context
+from wasmine.wasi.descriptors import Descriptor
 from wasmine.wasi.preview1 import UNSTABLE, handler
 
 # More subscriptions than a process could have descriptors and timers; a guest may claim 2^32.
-_MAX_SUBSCRIPTIONS = 4096
-# One wait of the host, in seconds: both `poll` and `sleep` refuse what a guest may ask for.
-_LONGEST_WAIT = 86400.0
+_MAX_SUBSCRIPTIONS: Final = 4096
+# One wait of the host, in nanoseconds: both `poll` and `sleep` refuse what a guest may ask for.
+_LONGEST_WAIT: Final = 86400 * 10**9
 
-_SELECT = {EventType.FD_READ: select.POLLIN, EventType.FD_WRITE: select.POLLOUT}
-_RIGHTS = {EventType.FD_READ: Rights.FD_READ, EventType.FD_WRITE: Rights.FD_WRITE}
+_SELECT: Final = {EventType.FD_READ: select.POLLIN, EventType.FD_WRITE: select.POLLOUT}
+_RIGHTS: Final = {EventType.FD_READ: Rights.FD_READ, EventType.FD_WRITE: Rights.FD_WRITE}
+# Reported whether they were asked for or not.
+_BROKEN: Final = select.POLLHUP | select.POLLERR
 
 
 class _Subscription(Frozen):
-    """What is waited for: a wait of so many nanoseconds, or a descriptor of the host."""
+    """What is waited for: a wait of so many nanoseconds, or a descriptor."""
 
     userdata: int
     type: int
     wait: int | None = None
+    descriptor: Descriptor | None = None
     host: int | None = None
+    """The host's descriptor; None for one that is always ready."""
 
 
 class _Event(Frozen):
     userdata: int
     type: int
     errno: Errno = Errno.SUCCESS
+    count: int = 0
     flags: int = 0
 
     def pack(self) -> bytes:
-        # How many bytes there are is not known: at least one, or the end of the stream.
-        count = 0 if self.errno or self.type == EventType.CLOCK else 1
-        return EVENT.pack(self.userdata, self.errno, self.type, count, self.flags)
+        return EVENT.pack(self.userdata, self.errno, self.type, self.count, self.flags)
 
 
 @handler("poll_oneoff")
@@ -93,7 +98,7 @@ def _subscribe(
         clock, timeout, _precision, flags = layout.unpack(union)
         if clock > 1:  # time that only passes while the program runs cannot be waited for
             raise ErrnoError(Errno.EINVAL if clock > 3 else Errno.ENOTSUP)
-        now = read_clock(wasi.clocks, clock) if flags & SUBSCRIPTION_CLOCK_ABSTIME else 0
+        now = read_clock(wasi, clock) if flags & SUBSCRIPTION_CLOCK_ABSTIME else 0
         return _Subscription(userdata, kind, wait=max(0, timeout - now))
     if kind not in _RIGHTS:
         raise ErrnoError(Errno.EINVAL)
@@ -102,58 +107,75 @@ def _subscribe(
     descriptor = wasi.descriptors.require(fd, rights)
     if rights not in descriptor.ability:
         raise ErrnoError(Errno.EBADF)
-    return _Subscription(userdata, kind, host=descriptor.host_descriptor())
+    return _Subscription(userdata, kind, descriptor=descriptor, host=descriptor.host_descriptor())
 
 
 def _wait(wasi: Context, waiting: list[_Subscription], at_once: bool) -> list[_Event]:
     """What came true first, and whatever else has by then."""
-    streams = [s for s in waiting if s.wait is None]
+    streams = [(s, s.descriptor) for s in waiting if s.descriptor is not None]
     timers = [(s, s.wait) for s in waiting if s.wait is not None]
     limit = min((wait for _, wait in timers), default=None)
-    if at_once or any(stream.host is None for stream in streams):
+    if at_once or any(stream.host is None for stream, _ in streams):
         limit = 0
-    ready = []
-    if streams:
-        ready = _wait_for_streams(streams, limit)
-    elif limit:
-        _sleep(wasi, limit)
+    hosts: dict[int, int] = {}
+    for stream, _ in streams:
+        if stream.host is not None:
+            hosts[stream.host] = hosts.get(stream.host, 0) | _SELECT[EventType(stream.type)]
+    state = _host_state(wasi, hosts, limit)
+    ready = [
+        event
+        for stream, descriptor in streams
+        if (event := _stream_event(stream, descriptor, state)) is not None
+    ]
     passed = 0 if ready or limit is None else limit
     return ready + [_Event(timer.userdata, timer.type) for timer, wait in timers if wait <= passed]
 
 
+def _host_state(wasi: Context, hosts: dict[int, int], limit: int | None) -> dict[int, int]:
+    """What has become of the host's descriptors within so many nanoseconds; None is without end.
+
+    Where time is not the host's, it passes at once, and then they are looked at.
+    """
+    if limit and (not hosts or wasi.clocks.sleep is not time.sleep):
+        state = _ready_among(hosts, 0) if hosts else {}
+        if state:
+            return state
+        _sleep(wasi, limit)
+        limit = 0
+    return _ready_among(hosts, limit) if hosts else {}
+
+
 def _sleep(wasi: Context, nanoseconds: int) -> None:
-    remaining = nanoseconds / 1e9
-    while remaining > 0:
-        wasi.clocks.sleep(min(remaining, _LONGEST_WAIT))
-        remaining -= _LONGEST_WAIT
+    while nanoseconds > 0:
+        wasi.clocks.sleep(min(nanoseconds, _LONGEST_WAIT) / 1e9)
+        nanoseconds -= _LONGEST_WAIT
 
 
-def _wait_for_streams(streams: list[_Subscription], nanoseconds: int | None) -> list[_Event]:
-    """The streams that are ready within this time; None waits for one of them without end."""
+def _ready_among(hosts: dict[int, int], limit: int | None) -> dict[int, int]:
+    """Those that are ready, once one is, or when the time is over. Signal handlers run meanwhile."""
     poll = select.poll()
-    masks: dict[int, int] = {}
-    for stream in streams:
-        if stream.host is not None:
-            masks[stream.host] = masks.get(stream.host, 0) | _SELECT[EventType(stream.type)]
-    for host, mask in masks.items():
+    for host, mask in hosts.items():
         poll.register(host, mask)
-    remaining = math.inf if nanoseconds is None else nanoseconds / 1e9
-    state: dict[int, int] = {}
-    while not state:
-        state = dict(poll.poll(min(remaining, _LONGEST_WAIT) * 1000))
-        remaining -= _LONGEST_WAIT
-        if remaining <= 0:
-            break
-    return [event for stream in streams if (event := _stream_event(stream, state)) is not None]
+    if limit is None:
+        return dict(poll.poll())
+    end = time.monotonic_ns() + limit
+    while True:
+        state = dict(poll.poll(min(limit, _LONGEST_WAIT) / 1e6))  # milliseconds, rounded up
+        limit = end - time.monotonic_ns()
+        if state or limit <= 0:
+            return state
 
 
-def _stream_event(stream: _Subscription, state: dict[int, int]) -> _Event | None:
+def _stream_event(
+    stream: _Subscription, descriptor: Descriptor, state: dict[int, int]
+) -> _Event | None:
     """The event of a stream, given what `poll` says of each host descriptor; None if not ready."""
-    if stream.host is None:
-        return _Event(stream.userdata, stream.type)
-    bits = state.get(stream.host, 0)
-    wanted = _SELECT[EventType(stream.type)]
-    if not bits & (wanted | select.POLLHUP | select.POLLERR | select.POLLNVAL):
+    bits = _SELECT[EventType(stream.type)] if stream.host is None else state.get(stream.host, 0)
+    if bits & select.POLLNVAL:  # closed by the host
+        return _Event(stream.userdata, stream.type, Errno.EBADF)
+    if not bits & (_SELECT[EventType(stream.type)] | _BROKEN):
         return None
-    hangup = EVENT_FD_READWRITE_HANGUP if bits & (select.POLLHUP | select.POLLERR) else 0
-    return _Event(stream.userdata, stream.type, flags=hangup)
+    # How much can be written nobody knows: one byte at least.
+    count = descriptor.available() if stream.type == EventType.FD_READ else 1
+    hangup = EVENT_FD_READWRITE_HANGUP if bits & _BROKEN else 0
+    return _Event(stream.userdata, stream.type, count=count, flags=hangup)

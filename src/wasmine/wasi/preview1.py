@@ -7,14 +7,17 @@ Any other exception is the host's and comes out of the outermost call into the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from operator import and_
+from struct import Struct
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from wasmine.errors import InternalError
 from wasmine.frozen import Frozen
 from wasmine.types import I32, I64, FunctionType
+from wasmine.wasi import guest
 from wasmine.wasi.abi import (
     FDSTAT,
     FILESTAT,
@@ -57,7 +60,7 @@ _KINDS: Final[dict[str, tuple[tuple[int, ...], str | None]]] = {
     "riflags": ((_U32,), None),
     "siflags": ((_U32,), None),
     "sdflags": ((_U32,), None),
-    # pairs of address and number, as methods of GuestMemory read them
+    # pairs of address and number, as functions in guest.py read them
     "path": ((_U32, _U32), "path"),
     "buffer": ((_U32, _U32), "buffer"),
     "iovs": ((_U32, _U32), "buffers"),
@@ -249,96 +252,100 @@ def link(
     trace: Trace | None = None,
 ) -> Callable[..., int]:
     """The import: takes the guest's integers, returns the errno."""
-    read, write = _reader(row, context), _writer(row, context, snapshot)
+    bind = _binder(row, snapshot)
+    if trace is None:
+        return bind(context, function)
+    return _traced(row, function, lambda handle: bind(context, handle), trace)
+
+
+def _traced(
+    row: Row, function: Handler, bind: Callable[[Handler], Callable[..., int]], trace: Trace
+) -> Callable[..., int]:
+    """An import that tells of each call, whatever comes of it."""
 
     def call(*arguments: int) -> int:
+        values: Sequence[Any] = tuple(map(and_, arguments, row.masks))
+        result = None
+
+        def handle(context: Context, *read: Any) -> Any:
+            nonlocal values, result
+            values = read
+            result = function(context, *read)
+            return result
+
         try:
-            values, addresses = read(arguments)
-            write(addresses, function(context, *values))
+            number = bind(handle)(*arguments)
+        except BaseException as error:
+            trace(row, values, error, result)
+            raise
+        trace(row, values, Errno(number), result)
+        return number
+
+    call.__name__ = call.__qualname__ = row.name
+    return call
+
+
+_SOURCE: Final = """
+def bind(context, handle):
+    def {name}({integers}):
+        try:
+            {body}
         except ErrnoError as error:
             return error.errno.value
         except OSError as error:
             return errno_of(error).value
         return 0
-
-    linked = call if trace is None else _traced(row, function, context, read, write, trace)
-    linked.__name__ = linked.__qualname__ = row.name
-    return linked
+    return {name}
+"""
 
 
-Read = Callable[[Sequence[int]], tuple[Sequence[Any], Sequence[int]]]
-Write = Callable[[Sequence[int], Any], None]
+@cache
+def _binder(row: Row, snapshot: str) -> Callable[[Context, Handler], Callable[..., int]]:
+    """Makes an import of a context and a handler, by straight code for this row alone.
+
+    Programs make hundreds of thousands of small calls, and walking through the row costs each of
+    them more than what it asks of the host.
+    """
+    layouts = _RESULTS if snapshot == SNAPSHOT else _RESULTS_UNSTABLE
+    names: dict[str, Any] = {f"pack_{kind}": layout.pack_into for kind, layout in layouts.items()}
+    names |= {"ErrnoError": ErrnoError, "errno_of": errno_of, "EFAULT": Errno.EFAULT}
+    names |= {
+        f"read_{name}": getattr(guest, name) for _, name in _KINDS.values() if name is not None
+    }
+    exec(compile(_source(row, layouts), f"<WASI function {row.name}>", "exec"), names)
+    binder: Callable[[Context, Handler], Callable[..., int]] = names["bind"]
+    return binder
 
 
-def _traced(
-    row: Row, function: Handler, context: Context, read: Read, write: Write, trace: Trace
-) -> Callable[..., int]:
-    """Like `call` in `link`, and tells of it, whatever comes of it."""
-
-    def call(*arguments: int) -> int:
-        values: Sequence[Any] = arguments
-        result = None
-        ending = Errno.SUCCESS
-        try:
-            values, addresses = read(arguments)
-            result = function(context, *values)
-            write(addresses, result)
-        except ErrnoError as error:
-            ending = error.errno
-        except OSError as error:
-            ending = errno_of(error)
-        except BaseException as error:
-            trace(row, values, error, result)
-            raise
-        trace(row, values, ending, result)
-        return ending.value
-
-    return call
-
-
-def _reader(row: Row, context: Context) -> Read:
-    """Makes the handler's arguments, and the addresses of results, of the guest's integers.
+def _source(row: Row, layouts: Mapping[str, Struct]) -> str:
+    """The text of that code.
 
     All places for results are known to be in memory before anything happens: no data is lost for
-    want of a place for its length.
+    want of a place for its length. Memory is looked at again afterwards, for it may have moved.
     """
-    masks = row.masks
-    steps = []
-    count = 0
-    for kind in row.kinds:
-        steps.append((count, _KINDS[kind][1]))
-        count += len(_KINDS[kind][0])
-    plain = all(method is None for _, method in steps)
-    sizes = [_RESULTS[kind].size for kind in row.result_kinds]
-
-    def read(arguments: Sequence[int]) -> tuple[Sequence[Any], Sequence[int]]:
-        numbers = list(map(and_, arguments, masks))
-        values: list[Any] = numbers[:count] if plain else []
-        if not plain:
-            for start, method in steps:
-                value = numbers[start]
-                values.append(
-                    value
-                    if method is None
-                    else getattr(context.memory, method)(value, numbers[start + 1])
-                )
-        addresses = numbers[count:]
-        for address, size in zip(addresses, sizes, strict=True):
-            context.memory.check(address, size)
-        return values, addresses
-
-    return read
-
-
-def _writer(row: Row, context: Context, snapshot: str) -> Write:
-    """Writes what a handler returned: a number or a record, or a tuple where there are several."""
-    table = _RESULTS if snapshot == SNAPSHOT else _RESULTS_UNSTABLE
-    layouts = [table[kind] for kind in row.result_kinds]
-
-    def write(addresses: Sequence[int], returned: Any) -> None:
-        results = (returned,) if len(layouts) == 1 else returned
-        for address, layout, result in zip(addresses, layouts, results, strict=True):
-            fields = result if isinstance(result, tuple) else (result,)
-            context.memory.write(address, layout.pack(*fields))
-
-    return write if layouts else lambda _addresses, _returned: None
+    integers: list[str] = []
+    values = ["context"]
+    for name, kind in zip(row.parameters, row.kinds, strict=True):
+        masks, reader = _KINDS[kind]
+        words = (name, f"{name}_length")[: len(masks)]
+        integers += words
+        masked = ", ".join(
+            word if mask == _SIGNED else f"{word} & {mask:#x}"
+            for word, mask in zip(words, masks, strict=True)
+        )
+        values.append(masked if reader is None else f"read_{reader}(memory, {masked})")
+    body = ["memory = context.view()"] if row.results or any("memory" in v for v in values) else []
+    for name, kind in zip(row.results, row.result_kinds, strict=True):
+        body.append(f"{name} &= {_U32:#x}")
+        body.append(f"if {name} + {layouts[kind].size} > len(memory): raise ErrnoError(EFAULT)")
+    returned = [f"new_{name}" for name in row.results]
+    target = f"{', '.join(returned)} = " if returned else ""
+    body.append(f"{target}handle({', '.join(values)})")
+    if returned:
+        body.append("memory = context.view()")
+    for name, kind, new in zip(row.results, row.result_kinds, returned, strict=True):
+        star = "*" * (len(layouts[kind].unpack(bytes(layouts[kind].size))) > 1)
+        body.append(f"pack_{kind}(memory, {name}, {star}{new})")
+    integers += row.results
+    separator = "\n            "
+    return _SOURCE.format(name=row.name, integers=", ".join(integers), body=separator.join(body))

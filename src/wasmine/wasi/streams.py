@@ -1,7 +1,7 @@
 """Standard input and output: host descriptors, bytes, Python files of either kind, or functions.
 
-`input_stream` and `output_stream` choose. A stream cannot be sought, and closing the guest's number
-leaves what the host handed in open.
+`input_stream` and `output_stream` choose. Only input that is a file can be sought, and closing the
+guest's number leaves what the host handed in open.
 """
 
 from __future__ import annotations
@@ -10,12 +10,19 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
-from wasmine.wasi.abi import Errno, ErrnoError, Rights
-from wasmine.wasi.descriptors import Descriptor, file_type, host_status
+from wasmine.wasi.abi import Errno, ErrnoError, FileType
+from wasmine.wasi.descriptors import Descriptor, host_status
 from wasmine.wasi.filesystem import Status
+from wasmine.wasi.hoststreams import (
+    INPUT_RIGHTS,
+    OUTPUT_RIGHTS,
+    POSITION_RIGHTS,
+    HostInput,
+    HostOutput,
+)
 
 
 class Readable(Protocol):
@@ -36,7 +43,17 @@ class TextWritable(Protocol):
     def write(self, data: str, /) -> int | None: ...
 
 
-Source: TypeAlias = int | bytes | bytearray | memoryview | str | Readable | None
+Source: TypeAlias = (
+    int
+    | bytes
+    | bytearray
+    | memoryview
+    | str
+    | Readable
+    | Callable[[int], bytes | str | None]
+    | Iterable[bytes | str]
+    | None
+)
 Sink: TypeAlias = int | BinaryWritable | TextWritable | Callable[[bytes], object] | None
 
 # Buffers of one call are joined up to this many bytes, so that a line stays one write.
@@ -45,55 +62,25 @@ _JOIN_LIMIT: Final = 1 << 16
 # more than it will get.
 _READ_LIMIT: Final = 1 << 20
 
-_COMMON: Final = Rights.FD_FILESTAT_GET | Rights.FD_FDSTAT_SET_FLAGS | Rights.POLL_FD_READWRITE
-INPUT_RIGHTS: Final = Rights.FD_READ | _COMMON
-OUTPUT_RIGHTS: Final = Rights.FD_WRITE | _COMMON
-
 _PLAIN_BUFFERS: Final = (io.BufferedReader, io.BufferedWriter)
 
 
-class _HostStream(Descriptor):
-    """A descriptor of the host. `file` is the Python file it came from, if any.
-
-    The file is kept, for its descriptor's number would be another's once it is closed.
-    """
-
-    def __init__(self, host: int, file: io.IOBase | None = None) -> None:
-        super().__init__()
-        self._host = host
-        self._file = file
-        self.type = file_type(os.fstat(host).st_mode)
-
-    def host_descriptor(self) -> int:
-        if self._file is not None and self._file.closed:
-            raise ErrnoError(Errno.EBADF)
-        return self._host
-
-    def status(self) -> Status:
-        """The host's device and inode numbers are not the program's business."""
-        return host_status(os.fstat(self.host_descriptor()))._replace(device=0, inode=0, links=1)
-
-
-class _HostInput(_HostStream):
-    """Read straight into guest memory."""
+class _BytesInput(Descriptor):
+    """Bytes that are all there."""
 
     ability = INPUT_RIGHTS
 
+    def __init__(self, data: memoryview) -> None:
+        super().__init__()
+        self._data = data
+
     def read(self, buffers: Sequence[memoryview]) -> int:
-        host = self.host_descriptor()
-        return os.readv(host, buffers) if buffers else 0
+        count = _distribute(self._data, buffers)
+        self._data = self._data[count:]
+        return count
 
-
-class _HostOutput(_HostStream):
-    """Written straight from guest memory, after what the Python file still holds."""
-
-    ability = OUTPUT_RIGHTS
-
-    def write(self, buffers: Sequence[memoryview]) -> int:
-        host = self.host_descriptor()
-        if self._file is not None:
-            self._file.flush()
-        return os.writev(host, buffers) if buffers else 0
+    def available(self) -> int:
+        return len(self._data)
 
 
 class _ObjectInput(Descriptor):
@@ -111,13 +98,56 @@ class _ObjectInput(Descriptor):
         if not wanted:
             return 0
         data = self._rest or self._source(wanted)
-        count = 0
-        for buffer in buffers:
-            piece = data[count : count + len(buffer)]
-            buffer[: len(piece)] = piece
-            count += len(piece)
+        count = _distribute(memoryview(data), buffers)
         self._rest = data[count:]
         return count
+
+
+class _FileInput(_ObjectInput):
+    """A Python file. One that can be sought has one position for the program and for the host."""
+
+    def __init__(self, file: object) -> None:
+        binary: Any = getattr(file, "buffer", file)
+        self._binary = binary
+        self._status = _status(binary)
+        self.type = self._status.type
+        can_seek = getattr(binary, "seekable", None)
+        if not isinstance(binary, io.TextIOBase) and can_seek and can_seek():
+            self.ability |= POSITION_RIGHTS
+        super().__init__(_reader(binary))
+
+    def seek(self, offset: int, whence: int) -> int:
+        if not self.ability & POSITION_RIGHTS:
+            raise ErrnoError(self.no_position)
+        _check_open(self._binary)
+        try:
+            return int(self._binary.seek(offset, whence))
+        except ValueError:  # to before the begin
+            raise ErrnoError(Errno.EINVAL) from None
+
+    def status(self) -> Status:
+        return self._status
+
+
+def _distribute(data: memoryview, buffers: Sequence[memoryview]) -> int:
+    """Copies as much as there is room for; the number of bytes."""
+    count = 0
+    for buffer in buffers:
+        piece = data[count : count + len(buffer)]
+        buffer[: len(piece)] = piece
+        count += len(piece)
+    return count
+
+
+def _status(file: Any) -> Status:
+    """What a program is told of a Python file: its type, and the size of one of the host."""
+    plain = _plain_descriptor(file)
+    if plain is not None:
+        return host_status(os.fstat(plain[0]))._replace(device=0, inode=0, links=1)
+    is_terminal = getattr(file, "isatty", None)
+    terminal = is_terminal is not None and not getattr(file, "closed", False) and is_terminal()
+    kind = FileType.CHARACTER_DEVICE if terminal else FileType.UNKNOWN
+    return Status(0, 0, kind, 0, 0, 0, 0, 0)
 
 
 class _ObjectOutput(Descriptor):
@@ -125,9 +155,10 @@ class _ObjectOutput(Descriptor):
 
     ability = OUTPUT_RIGHTS
 
-    def __init__(self, sink: Callable[[bytes], object]) -> None:
+    def __init__(self, sink: Callable[[bytes], object], file: object = None) -> None:
         super().__init__()
         self._sink = sink
+        self.type = _status(file).type
 
     def write(self, buffers: Sequence[memoryview]) -> int:
         total = sum(map(len, buffers))
@@ -146,20 +177,37 @@ def input_stream(source: Source) -> Descriptor | None:
     is None where the process has none. Raises TypeError for what cannot be read, OSError for a
     descriptor that is not open.
     """
-    if source is None:
-        if sys.stdin is None:
-            return None
-        host = _plain_descriptor(sys.stdin)
-        return _HostInput(*host) if host else _ObjectInput(_reader(sys.stdin))
+    if source is None or source is sys.stdin:
+        return _own_input()
     if isinstance(source, str):
         source = source.encode()
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _ObjectInput(io.BytesIO(source).read)
+        return _BytesInput(memoryview(source).cast("B"))
     if isinstance(source, int):
-        return _HostInput(source)
+        return HostInput(source)
+    return _object_input(source)
+
+
+def _own_input() -> Descriptor | None:
+    if sys.stdin is None:
+        return None
+    host = _plain_descriptor(sys.stdin)
+    return HostInput(*host) if host else _FileInput(sys.stdin)
+
+
+def _object_input(source: object) -> Descriptor:
+    if type(source) is io.FileIO and not source.closed:
+        return HostInput(source.fileno(), source)
     if hasattr(source, "read"):
-        return _ObjectInput(_reader(source))
-    raise TypeError(f"stdin: expected bytes, a file or a descriptor, got {_kind(source)}")
+        return _FileInput(source)
+    if callable(source):
+        return _ObjectInput(_asking(source))
+    if isinstance(source, Iterable):
+        return _ObjectInput(_taking(iter(source)))
+    raise TypeError(
+        "stdin: expected bytes, a file, a descriptor, a function or an iterable,"
+        f" got {_kind(source)}"
+    )
 
 
 def output_stream(name: str, sink: Sink) -> Descriptor | None:
@@ -173,12 +221,12 @@ def output_stream(name: str, sink: Sink) -> Descriptor | None:
         if sink is None:
             return None
     if isinstance(sink, int):
-        return _HostOutput(sink)
+        return HostOutput(sink)
     host = _plain_descriptor(sink)
     if host:
-        return _HostOutput(*host)
+        return HostOutput(*host)
     if hasattr(sink, "write"):
-        return _ObjectOutput(_writer(sink))
+        return _ObjectOutput(_writer(sink), sink)
     if callable(sink):
         return _ObjectOutput(sink)
     raise TypeError(f"{name}: expected a file, a function or a descriptor, got {_kind(sink)}")
@@ -204,21 +252,42 @@ def _plain_descriptor(file: object) -> tuple[int, io.IOBase] | None:
     return (layer.fileno(), file) if type(layer) is io.FileIO else None
 
 
-def _reader(file: object) -> Callable[[int], bytes]:
+def _reader(binary: Any) -> Callable[[int], bytes]:
     """Reads from a Python file what is there, waiting only when nothing is."""
-    binary: Any = getattr(file, "buffer", file)
     # read1 and readline return what there is; read would wait until all that was asked for came.
     text = isinstance(binary, io.TextIOBase)
-    read = getattr(binary, "readline" if text else "read1", binary.read)
+    read = _asking(getattr(binary, "readline" if text else "read1", binary.read))
 
     def source(size: int) -> bytes:
         _check_open(binary)
-        data = read(size)
-        if data is None:
-            raise ErrnoError(Errno.EAGAIN)
-        return data.encode(errors="surrogateescape") if isinstance(data, str) else bytes(data)
+        return read(size)
 
     return source
+
+
+def _asking(function: Callable[[int], Any]) -> Callable[[int], bytes]:
+    """The bytes that a function returns; None means that there are none yet."""
+
+    def source(size: int) -> bytes:
+        data = function(size)
+        if data is None:
+            raise ErrnoError(Errno.EAGAIN)
+        return _encoded(data)
+
+    return source
+
+
+def _taking(pieces: Iterator[Any]) -> Callable[[int], bytes]:
+    """The next piece that is not empty, and nothing once there are no more."""
+    return lambda _: next(filter(None, map(_encoded, pieces)), b"")
+
+
+def _encoded(data: Any) -> bytes:
+    if isinstance(data, str):
+        return data.encode(errors="surrogateescape")
+    if isinstance(data, int):  # bytes() would take it for a length
+        raise TypeError("stdin: expected bytes or text, got int")
+    return bytes(data)
 
 
 def _writer(file: object) -> Callable[[bytes], object]:

@@ -1,0 +1,11 @@
+; two factors of 2021, as numbers of 16 bits
+(set-logic QF_BV)
+(set-option :produce-models true)
+(declare-fun p () (_ BitVec 16))
+(declare-fun q () (_ BitVec 16))
+(assert (bvult #x0001 p))
+(assert (bvult p q))
+(assert (bvult q #x0100))
+(assert (= (bvmul p q) (_ bv2021 16)))
+(check-sat)
+(get-model)
