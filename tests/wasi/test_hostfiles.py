@@ -18,9 +18,9 @@ import pytest
 from wasmine.wasi import Errno, HostDirectory
 from wasmine.wasi.abi import ErrnoError, FdFlags, FileType, FstFlags, OFlags, Rights
 
+from .attempts import ATTEMPTS
 from .guest import ALL, ROOT, Guest
 from .host import World, open_descriptors
-from .test_confinement import ATTEMPTS
 
 READ = Rights.FD_READ
 SEARCH = Rights.PATH_OPEN | Rights.PATH_FILESTAT_GET

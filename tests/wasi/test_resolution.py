@@ -16,7 +16,7 @@ from .host import use_walk
 
 # More links than this are refused by all, fewer than MOST_LINKS by none; between, each may decide.
 MOST_LINKS = 40
-ENDLESS = 2000
+ENDLESS = 300
 
 Node = dict[str, "Node"] | str | None
 """A directory, the target of a link, or a file."""
